@@ -1,0 +1,1 @@
+//! Node to node: identity, membership, state exchange, sealed datagrams, authenticated streams.

@@ -1,0 +1,1 @@
+//! Datasets: change watching, snapshots, replication.

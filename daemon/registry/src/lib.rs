@@ -1,0 +1,1 @@
+//! The settings that all nodes share: openraft, log and state in SQLite.

@@ -1,0 +1,1 @@
+//! Many brains, virtual time, faults, seeds.

@@ -1,0 +1,2 @@
+//! hwcd
+fn main() {}

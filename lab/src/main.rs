@@ -1,0 +1,2 @@
+//! hwc-lab
+fn main() {}

@@ -1,0 +1,2 @@
+//! hwc-panel
+fn main() {}
