@@ -66,7 +66,7 @@ call_with_body!(
     Post,
     CreateJoinTokenBody,
     NewJoinToken,
-    |_call| { "/nodes/tokens".to_owned() }
+    |_call| String::from("/nodes/tokens")
 );
 
 /// A new join token.
