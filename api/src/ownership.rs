@@ -162,7 +162,9 @@ impl Lineage {
     /// This branch plus one more snapshot, `changed_bytes` heavier than the head.
     ///
     /// A snapshot of the head's own epoch extends the last entry; one of a higher epoch opens a
-    /// new entry. Anything else is no successor and gives `None`.
+    /// new entry, and so does one of another start of the last writer (what a crash left in no
+    /// snapshot is labelled by the next start, whose boot may be the lower number). Anything else
+    /// is no successor and gives `None`.
     #[must_use]
     pub fn with(&self, snapshot: SnapshotId, changed_bytes: u64) -> Option<Self> {
         let weight_bytes = self.weight_bytes().saturating_add(changed_bytes);
@@ -179,7 +181,13 @@ impl Lineage {
                 }
                 *last = entry;
             }
-            Some(last) if last.epoch > snapshot.epoch => return None,
+            Some(last)
+                if (last.epoch.counter, last.epoch.node)
+                    > (snapshot.epoch.counter, snapshot.epoch.node) =>
+            {
+                return None;
+            }
+            Some(_) if self.0.iter().any(|entry| entry.epoch == snapshot.epoch) => return None,
             Some(_) | None => entries.push(entry),
         }
         Some(Self(entries))
@@ -445,5 +453,21 @@ mod tests {
         assert_eq!(line.with(snapshot(1, 9, 6), 0), None);
         assert!(line.with(snapshot(2, 1, 6), 0).is_some());
         assert!(line.contains(snapshot(2, 1, 4)) && !line.contains(snapshot(2, 1, 6)));
+    }
+
+    #[test]
+    fn what_a_crash_left_is_a_successor_whatever_the_next_boot_is() {
+        let line = lineage(&[snapshot(2, 1, 5)]);
+        let label = SnapshotId {
+            epoch: Epoch {
+                boot: BootId(3),
+                ..epoch(2, 1)
+            },
+            sequence: 1,
+        };
+        assert!(label.epoch < epoch(2, 1), "the case that matters");
+        let longer = line.with(label, 1).expect("a successor");
+        assert!(line.within(&longer));
+        assert_eq!(longer.with(snapshot(2, 1, 6), 1), None, "no way back");
     }
 }

@@ -1,1 +1,75 @@
 //! The brain: pure, no IO, no clock, no async; events in, actions out.
+//!
+//! One [`StateMachine`] per node holds the node's view of every dataset and decides, by the
+//! ownership protocol of `docs/protocol.md`, who is live, what is replicated to whom, and which
+//! branch of a history wins. Same events, same actions: a recorded journal of events replays.
+//!
+//! # The contract with the executor
+//!
+//! The executor (the conductor in `daemon/src`, or the simulator) owns disk, network and time. It
+//! calls [`StateMachine::step`] with one [`Event`] after the other and carries out the returned
+//! [`Action`]s.
+//!
+//! **Start.** Draw a boot id, have it on disk; give data that is in no snapshot one under a fresh
+//! label; delete half-received streams; then [`Event::Booted`], [`Event::Registry`] and, whenever
+//! the failure detector speaks, [`Event::PeerAlive`] and [`Event::PeerSuspect`]. A peer of which
+//! nothing was said counts as unreachable. A brain never resumes serving from disk: it claims anew.
+//!
+//! **Order.** Commands about one dataset are carried out in the order given, commands about
+//! different datasets don't wait for each other. [`Command::Fence`] overtakes everything that is
+//! under way for its dataset. What must be durable before it is shown is not even ordered to be
+//! shown before it was reported [`DatasetEvent::Persisted`]; so the executor never has to hold
+//! anything back.
+//!
+//! **Answers.** Each of these is answered once: `Persist` → `Persisted`; `Open` and `ReopenGate` →
+//! `Opened` or `OpenFailed`, or nothing once a `Fence` came; `Fence` → `Fenced`; `CloseGate` →
+//! `GateClosed` (nothing at all is written after it until `ReopenGate`), or nothing once a `Fence`
+//! came; `Replicate` → `ReplicaAcknowledged` or `ReplicateFailed`; `AcceptStream` →
+//! `StreamReceived` or `StreamFailed`; `CommitStream` → `StreamCommitted` or `OperationFailed`;
+//! `FileDivergent` → `Filed`, `RollBack` → `RolledBack`, `DropCopy` → `CopyDropped`, each or
+//! `OperationFailed`. `Persist` and `Fence` must not fail: a node that can't carry one of them out
+//! answers nothing and stops itself.
+//!
+//! **Records.** The record last published per dataset is this node's word. Each node's board of
+//! records is brought to its peers whole after a (re)connection, then by changes, in order. After
+//! each `PeerAlive` (of a peer new, suspected before, or after this node's own gap) the executor
+//! gives all records of the peer's board again, then [`Event::RecordsHeard`]; what it gives after
+//! a gap was received after the gap.
+//!
+//! **Standstill.** Before each event, the executor compares clocks (boottime); if it stood still
+//! for longer than the detector's time to declare would allow to go unnoticed, [`Event::Gap`] comes
+//! before anything else, and nothing is sent or answered before its actions are carried out.
+//!
+//! **Serving.** Requests are let through, snapshots are taken and labelled, and streams are sent
+//! only between `Opened` and `Fence` under that epoch. A snapshot's sequence number is the head's
+//! plus one within the same epoch, else 1.
+//!
+//! # Inside
+//!
+//! `machine` routes and keeps deadlines; `ownership` is one dataset: facts, and the order in which
+//! they are judged; `ownership/*` are the transitions by family. `placement` chooses nodes for new
+//! datasets. Rules can be switched off for tests (`Bug`), to prove that the simulator notices.
+
+mod action;
+mod bugs;
+mod event;
+mod machine;
+mod ownership;
+mod peers;
+pub mod placement;
+mod row;
+mod status;
+mod time;
+mod timers;
+
+pub use action::{Action, Alarm, Command, RefusalReason};
+pub use bugs::Bug;
+pub use event::{
+    DatasetEvent, DatasetPolicy, Event, InventoryItem, PeerMessage, RegistryView, ReplicateFailure,
+    StreamOffer, TakenSnapshot,
+};
+pub use machine::StateMachine;
+pub use row::{PersistToken, PersistedRow, StreamId, TransferId};
+pub use status::{DatasetStatus, Phase, ViewStatus};
+pub use time::Millis;
+pub use timers::Timers;

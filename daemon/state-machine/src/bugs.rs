@@ -1,0 +1,51 @@
+//! Rules of the protocol that tests can switch off, to prove that the simulator would notice.
+//!
+//! Without the feature `seeded-bugs` nothing can be switched off and every question costs nothing.
+
+use serde::{Deserialize, Serialize};
+
+/// One rule that is not followed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub enum Bug {
+    /// A node that stood still goes on serving.
+    NoFenceOnGap,
+    /// A stream of an epoch lower than the highest seen is accepted.
+    EpochNotCompared,
+    /// A stream is accepted whatever it builds upon.
+    ParentNotChecked,
+    /// An epoch is shown without having been persisted.
+    SeenNotPersisted,
+    /// A losing branch is wound back without being kept.
+    LoserNotFiled,
+    /// A claim goes live without asking anybody.
+    NoRound,
+    /// A live node that learns of a higher epoch acknowledges it and goes on serving.
+    AcknowledgedWithoutFence,
+    /// A live node that was not heard in a winner's round gives in without contesting.
+    NoContest,
+}
+
+/// The rules that are not followed.
+#[cfg(any(test, feature = "seeded-bugs"))]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub(crate) struct Bugs(pub(crate) std::collections::BTreeSet<Bug>);
+
+#[cfg(any(test, feature = "seeded-bugs"))]
+impl Bugs {
+    pub(crate) fn has(&self, bug: Bug) -> bool {
+        self.0.contains(&bug)
+    }
+}
+
+/// The rules that are not followed: none.
+#[cfg(not(any(test, feature = "seeded-bugs")))]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub(crate) struct Bugs(());
+
+#[cfg(not(any(test, feature = "seeded-bugs")))]
+impl Bugs {
+    #[expect(clippy::unused_self, reason = "the same face as with the feature")]
+    pub(crate) const fn has(&self, _bug: Bug) -> bool {
+        false
+    }
+}

@@ -1,0 +1,339 @@
+//! Ownership of one dataset, as one node sees it: the facts, and the order in which they are judged.
+//!
+//! Events only change facts (`take_in`); then `settle` applies transitions until none is due. A
+//! transition looks at the facts alone, never at the event that came last: so nothing is missed
+//! when an event comes while an operation is under way, and the order of events matters little.
+//! The transitions T1 to T19 of `docs/protocol.md` are in the files below this one, one family each.
+
+mod anchor;
+mod boot;
+mod claim;
+mod contest;
+mod copies;
+mod divergent;
+mod fence;
+mod follow;
+mod judgement;
+mod moving;
+mod publish;
+mod receive;
+mod replicate;
+mod routing;
+mod view;
+
+use crate::action::Command;
+use crate::bugs::Bugs;
+use crate::event::{DatasetPolicy, StreamOffer};
+use crate::peers::Peers;
+use crate::row::{PersistToken, PersistedRow, StreamId, TransferId};
+use crate::time::Millis;
+use crate::timers::Timers;
+use hwc_api::ids::NodeId;
+use hwc_api::ownership::{
+    Epoch, HolderRecord, Lineage, LineageEntry, RouteRecord, SnapshotId, Speaker,
+};
+use hwc_api::time::WallTime;
+use std::collections::{BTreeMap, BTreeSet};
+use view::View;
+
+/// No chain of transitions is longer; more would be a transition that undoes another.
+const MOST_TRANSITIONS_PER_STEP: usize = 32;
+
+/// What a dataset needs to know of its node while it judges.
+pub(crate) struct Context<'a> {
+    pub(crate) now: Millis,
+    pub(crate) me: Speaker,
+    pub(crate) timers: &'a Timers,
+    pub(crate) peers: &'a Peers,
+    pub(crate) listening_since: Millis,
+    pub(crate) my_join_index: u64,
+    pub(crate) bugs: &'a Bugs,
+    pub(crate) counters: &'a mut Counters,
+    pub(crate) commands: Vec<Command>,
+}
+
+impl Context<'_> {
+    fn order(&mut self, command: Command) {
+        self.commands.push(command);
+    }
+}
+
+/// Names drawn by this brain, unique within its start.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Counters {
+    persist: u64,
+    transfer: u64,
+}
+
+impl Counters {
+    fn persist_token(&mut self) -> PersistToken {
+        self.persist += 1;
+        PersistToken(self.persist)
+    }
+
+    fn transfer_id(&mut self) -> TransferId {
+        self.transfer += 1;
+        TransferId(self.transfer)
+    }
+}
+
+/// What this node is doing for the dataset.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+enum Role {
+    #[default]
+    Replica,
+    Claiming(Claim),
+    Serving(Service),
+    Fencing(Fencing),
+}
+
+/// A claim that is under way.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Claim {
+    epoch: Epoch,
+    /// Handed over by the live node in a planned move: nobody needs to be asked.
+    is_promoted: bool,
+    /// Since when the claim has been shown; `None` until it is persisted.
+    asked_at: Option<Millis>,
+    /// Holders that stayed silent for too long: out of reach for this round.
+    silent: BTreeSet<NodeId>,
+}
+
+/// Being live.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Service {
+    epoch: Epoch,
+    heard: Vec<Speaker>,
+    is_open: bool,
+    moving: Option<Move>,
+    /// Who may drop its copy in this epoch, and when it was told last.
+    granted: BTreeMap<NodeId, Millis>,
+    transfers: BTreeMap<NodeId, Transfer>,
+}
+
+/// A planned move to another node.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Move {
+    to: NodeId,
+    since: Millis,
+    gate: MoveGate,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum MoveGate {
+    /// Serving, while the target is brought up to date.
+    Open,
+    Closing,
+    Closed,
+    /// Called off before the gate was closed: reopened once it is.
+    CalledOff,
+}
+
+/// Being stopped.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Fencing {
+    epoch: Epoch,
+    /// Whether the branch, once final, is to be compared with others.
+    will_contend: bool,
+}
+
+/// Sending to one holder.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+struct Transfer {
+    under_way: Option<(TransferId, Lineage)>,
+    failures: u32,
+    not_before: Millis,
+    /// An increment was impossible: send the whole content next.
+    send_whole: bool,
+}
+
+/// A local operation that changes the copy; while it runs nothing else may be judged by the copy.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Operation {
+    Filing { head: Lineage, winner: Lineage },
+    RollingBack,
+    Dropping,
+    Committing,
+}
+
+/// A stream from the live node.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Incoming {
+    stream: StreamId,
+    offer: StreamOffer,
+    stage: Stage,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Stage {
+    Offered,
+    Receiving,
+    Received,
+    Committing,
+}
+
+/// How long to keep quiet after claims that were given up.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+struct Backoff {
+    given_up: u32,
+    last: Millis,
+    until: Millis,
+}
+
+/// The node's row, as wanted and as far as it has come.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+struct Row {
+    wanted: PersistedRow,
+    ordered: PersistedRow,
+    pending: Option<PersistToken>,
+    anchors_moved_at: Option<Millis>,
+}
+
+/// One dataset as one node sees it.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub(crate) struct Ownership {
+    // What the registry and the peers say.
+    policy: Option<DatasetPolicy>,
+    views: BTreeMap<NodeId, View>,
+    /// The highest epoch that anybody was heard to have seen.
+    learned: Epoch,
+    is_deleted_elsewhere: bool,
+
+    // What is on this node's disk.
+    row: Row,
+    copy: Option<Lineage>,
+    head_taken_at: WallTime,
+    divergent: Vec<Lineage>,
+
+    // What this node is doing.
+    role: Role,
+    is_contending: bool,
+    against: Epoch,
+    operation: Option<Operation>,
+    operation_not_before: Millis,
+    incoming: Option<Incoming>,
+    grant: Option<(Epoch, Lineage)>,
+    backoff: Backoff,
+    claimable_since: Option<Millis>,
+    /// Divergent copies offered to others, and when to offer them again.
+    pushed: BTreeMap<SnapshotId, Millis>,
+
+    // What the executor was told last.
+    shown: Option<HolderRecord>,
+    routed: Option<RouteRecord>,
+    retained: Option<Vec<SnapshotId>>,
+    wake_at: Option<Millis>,
+}
+
+impl Ownership {
+    /// The registry's word, newest known. Returns whether it is another than before.
+    pub(crate) fn learn_policy(&mut self, policy: Option<DatasetPolicy>) -> bool {
+        let is_new = self.policy != policy;
+        self.policy = policy;
+        is_new
+    }
+
+    /// Applies every transition that is due, then shows the outcome.
+    pub(crate) fn settle(&mut self, context: &mut Context<'_>) {
+        self.wake_at = None;
+        if self.is_holder(context.me.node) {
+            for _ in 0..MOST_TRANSITIONS_PER_STEP {
+                if !self.advance(context) {
+                    break;
+                }
+            }
+            self.move_anchors(context);
+            self.replicate(context);
+            self.grant_drops(context);
+            self.push_divergent(context);
+            self.persist(context);
+        }
+        self.show(context);
+    }
+
+    /// One transition, the most urgent first. Returns whether there was one.
+    fn advance(&mut self, context: &mut Context<'_>) -> bool {
+        self.obey_deletion(context)
+            || self.heed_higher_epoch(context)
+            || self.heed_contest(context)
+            || self.judge_winner(context)
+            || self.continue_claim(context)
+            || self.continue_move(context)
+            || self.continue_stream(context)
+            || self.follow_winner(context)
+            || self.drop_granted(context)
+            || self.claim(context)
+    }
+
+    /// Whether this node has a say in the dataset: it should have a copy, or has anything of it.
+    fn is_holder(&self, me: NodeId) -> bool {
+        self.is_member(me)
+            || self.copy.is_some()
+            || !self.divergent.is_empty()
+            || self.role != Role::Replica
+            || self.operation.is_some()
+    }
+
+    /// Whether the registry wants `node` to hold a copy.
+    fn is_member(&self, node: NodeId) -> bool {
+        self.members().contains(&node)
+    }
+
+    fn members(&self) -> &[NodeId] {
+        self.policy
+            .as_ref()
+            .map_or(&[], |policy| policy.replicas.as_slice())
+    }
+
+    fn is_deleted(&self) -> bool {
+        self.row.wanted.is_deleted
+    }
+
+    fn seen(&self) -> Epoch {
+        self.row.wanted.seen
+    }
+
+    fn see(&mut self, epoch: Epoch) {
+        self.row.wanted.seen = self.seen().max(epoch);
+        self.learned = self.learned.max(epoch);
+    }
+
+    /// Whether there is a copy that counts: not one whose deletion was granted.
+    fn has_copy(&self) -> bool {
+        self.copy.is_some() && !self.row.wanted.is_dropped
+    }
+
+    /// The history of the copy; genesis where there is none.
+    fn head(&self) -> &Lineage {
+        static GENESIS: Lineage = Lineage::genesis();
+        self.copy.as_ref().unwrap_or(&GENESIS)
+    }
+
+    /// Asks to be looked at again at `at`.
+    fn wake(&mut self, context: &Context<'_>, at: Millis) {
+        if at > context.now {
+            self.wake_at = Some(self.wake_at.map_or(at, |earlier| earlier.min(at)));
+        }
+    }
+
+    pub(crate) fn wake_at(&self) -> Option<Millis> {
+        self.wake_at
+    }
+
+    pub(crate) fn shown(&self) -> Option<&HolderRecord> {
+        self.shown.as_ref()
+    }
+
+    pub(crate) fn retained(&self) -> Vec<SnapshotId> {
+        self.retained.clone().unwrap_or_default()
+    }
+}
+
+/// The entries' place of a snapshot in a history; greater is newer, `None` is not in it.
+fn place_in(lineage: &Lineage, snapshot: SnapshotId) -> Option<(usize, u32)> {
+    let holds = |entry: &LineageEntry| {
+        entry.epoch == snapshot.epoch && snapshot.sequence <= entry.last_sequence
+    };
+    let place = lineage.entries().iter().position(holds)?;
+    Some((place, snapshot.sequence))
+}

@@ -1,0 +1,139 @@
+//! The live node's side of replication: what to send to whom. Each holder gets what it lacks, one
+//! stream at a time, from the head it shows.
+
+use super::view::View;
+use super::{Context, Ownership, Role, Transfer};
+use crate::action::Command;
+use crate::event::ReplicateFailure;
+use crate::row::TransferId;
+use crate::time::Millis;
+use hwc_api::ids::NodeId;
+use hwc_api::ownership::{Epoch, Lineage, SnapshotId};
+
+impl Ownership {
+    pub(super) fn replicate(&mut self, context: &mut Context<'_>) {
+        for (to, parent) in self.lacking(context) {
+            let Role::Serving(service) = &mut self.role else {
+                return;
+            };
+            let epoch = service.epoch;
+            let transfer = service.transfers.entry(to).or_default();
+            if transfer.under_way.is_some() {
+                continue;
+            }
+            let not_before = transfer.not_before;
+            if not_before > context.now {
+                self.wake(context, not_before);
+                continue;
+            }
+            let Some(lineage) = self.copy.clone() else {
+                return;
+            };
+            let id = context.counters.transfer_id();
+            let parent = parent.filter(|_| !transfer.send_whole);
+            transfer.under_way = Some((id, lineage.clone()));
+            context.order(Command::Replicate {
+                transfer: id,
+                to,
+                epoch,
+                parent,
+                lineage,
+                head_taken_at: self.head_taken_at,
+            });
+        }
+    }
+
+    /// Who lacks something, and from which snapshot on: the members in reach, and an outsider with
+    /// a copy until it may drop it.
+    fn lacking(&self, context: &Context<'_>) -> Vec<(NodeId, Option<SnapshotId>)> {
+        let (Role::Serving(service), Some(head)) = (&self.role, &self.copy) else {
+            return Vec::new();
+        };
+        if head.is_genesis() {
+            return Vec::new();
+        }
+        let mut lacking = Vec::new();
+        for node in self.reach(context) {
+            let Some(record) = self.known(node, context.peers) else {
+                continue;
+            };
+            let is_wanted =
+                self.is_member(node) || (record.has_copy && !service.granted.contains_key(&node));
+            if !is_wanted || record.is_deleted || record.seen > service.epoch {
+                continue;
+            }
+            if !record.has_copy {
+                lacking.push((node, None));
+            } else if record.lineage.within(head) && !record.lineage.same_branch(head) {
+                lacking.push((node, record.lineage.head()));
+            }
+        }
+        lacking
+    }
+
+    pub(super) fn replica_acknowledged(&mut self, id: TransferId) {
+        let Some((node, epoch, transfer)) = self.transfer(id) else {
+            return;
+        };
+        let Some((_, lineage)) = transfer.under_way.take() else {
+            return;
+        };
+        *transfer = Transfer::default();
+        self.note_copy_of(node, epoch, lineage);
+    }
+
+    /// The acknowledgement is the holder's newest word of its history, until its record comes.
+    fn note_copy_of(&mut self, node: NodeId, epoch: Epoch, lineage: Lineage) {
+        let is_older = |view: &View| {
+            view.is_known && view.record.seen <= epoch && view.record.lineage.within(&lineage)
+        };
+        if let Some(view) = self.views.get_mut(&node)
+            && is_older(view)
+        {
+            view.record.has_copy = true;
+            view.record.lineage = lineage;
+        }
+    }
+
+    pub(super) fn replicate_failed(
+        &mut self,
+        id: TransferId,
+        failure: ReplicateFailure,
+        context: &Context<'_>,
+    ) {
+        let Some((_, _, transfer)) = self.transfer(id) else {
+            return;
+        };
+        transfer.under_way = None;
+        let doublings = transfer.failures.min(16);
+        transfer.failures = transfer.failures.saturating_add(1);
+        let delay = context
+            .timers
+            .resend_first_ms
+            .saturating_mul(1 << doublings)
+            .min(context.timers.resend_longest_ms);
+        transfer.not_before = context.now.plus(delay);
+        match failure {
+            ReplicateFailure::Interrupted | ReplicateFailure::Refused => {}
+            ReplicateFailure::ParentMissing if transfer.send_whole => {}
+            ReplicateFailure::ParentMissing => {
+                transfer.send_whole = true;
+                transfer.not_before = Millis::default();
+            }
+        }
+    }
+
+    fn transfer(&mut self, id: TransferId) -> Option<(NodeId, Epoch, &mut Transfer)> {
+        let Role::Serving(service) = &mut self.role else {
+            return None;
+        };
+        let epoch = service.epoch;
+        let (node, transfer) = service.transfers.iter_mut().find(|(_, transfer)| {
+            transfer
+                .under_way
+                .as_ref()
+                .is_some_and(|(under_way, _)| *under_way == id)
+        })?;
+        Some((*node, epoch, transfer))
+    }
+}

@@ -1,0 +1,71 @@
+//! The other nodes as this one sees them: whom the failure detector calls alive, whose records
+//! were heard.
+
+use crate::time::Millis;
+use hwc_api::ids::{BootId, NodeId};
+use std::collections::BTreeMap;
+
+/// What the failure detector says of a node.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Liveness {
+    Alive { since: Millis },
+    Suspected,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Peer {
+    liveness: Liveness,
+    board: Option<BootId>,
+}
+
+/// All other nodes of which anything was said since the boot or the last gap.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Peers(BTreeMap<NodeId, Peer>);
+
+impl Peers {
+    /// The detector calls `node` alive; the moment counts from the first time.
+    pub(crate) fn alive(&mut self, node: NodeId, now: Millis) {
+        let peer = self.entry(node);
+        if peer.liveness == Liveness::Suspected {
+            peer.liveness = Liveness::Alive { since: now };
+        }
+    }
+
+    /// The detector declared `node` unreachable: what it showed before counts no more.
+    pub(crate) fn suspect(&mut self, node: NodeId) {
+        *self.entry(node) = Peer {
+            liveness: Liveness::Suspected,
+            board: None,
+        };
+    }
+
+    /// All records of `node` were delivered.
+    pub(crate) fn board_heard(&mut self, node: NodeId, boot: BootId) {
+        self.entry(node).board = Some(boot);
+    }
+
+    /// Since when the detector calls `node` alive; `None` while it does not.
+    pub(crate) fn alive_since(&self, node: NodeId) -> Option<Millis> {
+        match self.0.get(&node)?.liveness {
+            Liveness::Alive { since } => Some(since),
+            Liveness::Suspected => None,
+        }
+    }
+
+    /// Whether all records of `node` were delivered: what it didn't show, it doesn't hold.
+    pub(crate) fn is_board_heard(&self, node: NodeId) -> bool {
+        self.0.get(&node).is_some_and(|peer| peer.board.is_some())
+    }
+
+    /// Forgets everything, as after a boot.
+    pub(crate) fn forget(&mut self) {
+        self.0.clear();
+    }
+
+    fn entry(&mut self, node: NodeId) -> &mut Peer {
+        self.0.entry(node).or_insert(Peer {
+            liveness: Liveness::Suspected,
+            board: None,
+        })
+    }
+}
