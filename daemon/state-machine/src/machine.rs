@@ -11,7 +11,7 @@ use crate::status::DatasetStatus;
 use crate::time::Millis;
 use crate::timers::Timers;
 use hwc_api::ids::{BootId, DatasetId, NodeId};
-use hwc_api::ownership::{HolderRecord, SnapshotId, Speaker};
+use hwc_api::ownership::{Epoch, HolderRecord, SnapshotId, Speaker};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// The brain of one node, for all datasets it has heard of. See the crate's page for the contract.
@@ -119,6 +119,19 @@ impl StateMachine {
     #[must_use]
     pub fn record(&self, dataset: DatasetId) -> Option<&HolderRecord> {
         self.datasets.get(&dataset)?.shown()
+    }
+
+    /// The epoch under which this node serves a dataset, its gate open or closed; `None` while it
+    /// doesn't, or is being stopped.
+    #[must_use]
+    pub fn serving(&self, dataset: DatasetId) -> Option<Epoch> {
+        self.datasets.get(&dataset)?.serving()
+    }
+
+    /// What a peer shows about a dataset, as far as it counts here.
+    #[must_use]
+    pub fn known_record(&self, dataset: DatasetId, peer: NodeId) -> Option<&HolderRecord> {
+        self.datasets.get(&dataset)?.known(peer, &self.peers)
     }
 
     /// The snapshots that must be kept because another holder's copy builds upon them.

@@ -303,6 +303,14 @@ impl Ownership {
         self.copy.is_some() && !self.row.wanted.is_dropped
     }
 
+    /// Whether an operation is under way after which the copy is another.
+    fn is_copy_changing(&self) -> bool {
+        match &self.operation {
+            Some(Operation::RollingBack | Operation::Dropping | Operation::Committing) => true,
+            Some(Operation::Filing { .. }) | None => false,
+        }
+    }
+
     /// The history of the copy; genesis where there is none.
     fn head(&self) -> &Lineage {
         static GENESIS: Lineage = Lineage::genesis();
@@ -318,6 +326,13 @@ impl Ownership {
 
     pub(crate) fn wake_at(&self) -> Option<Millis> {
         self.wake_at
+    }
+
+    pub(crate) fn serving(&self) -> Option<Epoch> {
+        match &self.role {
+            Role::Serving(service) => Some(service.epoch),
+            Role::Replica | Role::Claiming(_) | Role::Fencing(_) => None,
+        }
     }
 
     pub(crate) fn shown(&self) -> Option<&HolderRecord> {

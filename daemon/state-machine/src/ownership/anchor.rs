@@ -23,10 +23,8 @@ impl Ownership {
             may_come_back && copy.contains(*anchor)
         });
         for (node, view) in &self.views {
-            if !view.record.has_copy {
-                continue;
-            }
-            let Some(common) = copy.newest_common(view.lineage()) else {
+            let theirs = view.copy().map(|shown| view.newer(shown));
+            let Some(common) = theirs.and_then(|theirs| copy.newest_common(theirs)) else {
                 continue;
             };
             let place = place_in(copy, common);

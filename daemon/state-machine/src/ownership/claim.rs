@@ -185,9 +185,10 @@ impl Ownership {
     /// When this node has listened long enough after its boot or a gap.
     fn heard_enough_at(&self, context: &Context<'_>) -> Millis {
         let others = self.other_holders(context.me.node);
-        let heard = others
-            .iter()
-            .filter(|node| self.known(**node, context.peers).is_some())
+        let heard = self
+            .reach(context)
+            .into_iter()
+            .filter(|node| self.known(*node, context.peers).is_some())
             .count();
         let since = context.listening_since;
         if others.is_empty() {

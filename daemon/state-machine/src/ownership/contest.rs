@@ -31,6 +31,10 @@ impl Ownership {
         if self.learned <= self.seen() || !self.is_holder(context.me.node) {
             return false;
         }
+        // What is changing the copy is finished first; the acknowledgement names a final head.
+        if self.is_copy_changing() {
+            return false;
+        }
         match &self.role {
             Role::Serving(_) if context.bugs.has(Bug::AcknowledgedWithoutFence) => {}
             Role::Serving(_) => {

@@ -1,7 +1,7 @@
 //! What leaves the brain after its judgements: the row to disk, and only then the record to the
 //! other holders; the route to everybody; the list of snapshots to keep.
 
-use super::{Context, MoveGate, Operation, Ownership, Role};
+use super::{Context, MoveGate, Ownership, Role};
 use crate::action::Command;
 use crate::bugs::Bug;
 use crate::peers::Peers;
@@ -73,13 +73,7 @@ impl Ownership {
 
     /// A record is a promise: its epoch must be on disk, its head must not be about to change.
     fn may_be_shown(&self, me: NodeId) -> bool {
-        let is_head_final = match (&self.role, &self.operation) {
-            (Role::Fencing(_), _) => false,
-            (_, Some(Operation::RollingBack | Operation::Dropping | Operation::Committing)) => {
-                false
-            }
-            (_, Some(Operation::Filing { .. }) | None) => true,
-        };
+        let is_head_final = !matches!(self.role, Role::Fencing(_)) && !self.is_copy_changing();
         let has_say = self.is_holder(me) || self.shown.is_some();
         has_say && is_head_final && self.is_durable()
     }

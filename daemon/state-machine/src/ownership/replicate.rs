@@ -8,7 +8,7 @@ use crate::event::ReplicateFailure;
 use crate::row::TransferId;
 use crate::time::Millis;
 use hwc_api::ids::NodeId;
-use hwc_api::ownership::{Epoch, Lineage, SnapshotId};
+use hwc_api::ownership::SnapshotId;
 
 impl Ownership {
     pub(super) fn replicate(&mut self, context: &mut Context<'_>) {
@@ -62,36 +62,27 @@ impl Ownership {
             if !is_wanted || record.is_deleted || record.seen > service.epoch {
                 continue;
             }
-            if !record.has_copy {
-                lacking.push((node, None));
-            } else if record.lineage.within(head) && !record.lineage.same_branch(head) {
-                lacking.push((node, record.lineage.head()));
+            match self.views.get(&node).and_then(View::copy) {
+                None => lacking.push((node, None)),
+                Some(copy) if copy.within(head) && !copy.same_branch(head) => {
+                    lacking.push((node, copy.head()));
+                }
+                Some(_) => {}
             }
         }
         lacking
     }
 
     pub(super) fn replica_acknowledged(&mut self, id: TransferId) {
-        let Some((node, epoch, transfer)) = self.transfer(id) else {
+        let Some((node, transfer)) = self.transfer(id) else {
             return;
         };
         let Some((_, lineage)) = transfer.under_way.take() else {
             return;
         };
         *transfer = Transfer::default();
-        self.note_copy_of(node, epoch, lineage);
-    }
-
-    /// The acknowledgement is the holder's newest word of its history, until its record comes.
-    fn note_copy_of(&mut self, node: NodeId, epoch: Epoch, lineage: Lineage) {
-        let is_older = |view: &View| {
-            view.is_known && view.record.seen <= epoch && view.record.lineage.within(&lineage)
-        };
-        if let Some(view) = self.views.get_mut(&node)
-            && is_older(view)
-        {
-            view.record.has_copy = true;
-            view.record.lineage = lineage;
+        if let Some(view) = self.views.get_mut(&node) {
+            view.acknowledged = Some((view.record.boot, lineage));
         }
     }
 
@@ -101,7 +92,7 @@ impl Ownership {
         failure: ReplicateFailure,
         context: &Context<'_>,
     ) {
-        let Some((_, _, transfer)) = self.transfer(id) else {
+        let Some((_, transfer)) = self.transfer(id) else {
             return;
         };
         transfer.under_way = None;
@@ -123,17 +114,16 @@ impl Ownership {
         }
     }
 
-    fn transfer(&mut self, id: TransferId) -> Option<(NodeId, Epoch, &mut Transfer)> {
+    fn transfer(&mut self, id: TransferId) -> Option<(NodeId, &mut Transfer)> {
         let Role::Serving(service) = &mut self.role else {
             return None;
         };
-        let epoch = service.epoch;
         let (node, transfer) = service.transfers.iter_mut().find(|(_, transfer)| {
             transfer
                 .under_way
                 .as_ref()
                 .is_some_and(|(under_way, _)| *under_way == id)
         })?;
-        Some((*node, epoch, transfer))
+        Some((*node, transfer))
     }
 }

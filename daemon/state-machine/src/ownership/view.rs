@@ -34,18 +34,37 @@ pub(super) struct View {
     /// The header of the last stream from this peer: newer word of its history than its record,
     /// if both speak of the same epoch.
     pub(super) header: Option<(Epoch, Lineage)>,
+    /// What this start of the peer acknowledged to have received from here: newer word of its copy
+    /// than a record that was on its way meanwhile.
+    pub(super) acknowledged: Option<(BootId, Lineage)>,
 }
 
 impl View {
-    /// The newest history that the peer is known to have.
-    pub(super) fn lineage(&self) -> &Lineage {
-        match &self.header {
-            Some((epoch, lineage))
-                if *epoch == self.record.epoch && self.record.lineage.within(lineage) =>
+    /// The newest history that the peer's copy is known to have; none if it has no copy.
+    pub(super) fn copy(&self) -> Option<&Lineage> {
+        let shown = self.record.has_copy.then_some(&self.record.lineage);
+        match &self.acknowledged {
+            Some((boot, lineage))
+                if *boot == self.record.boot && shown.is_none_or(|shown| shown.within(lineage)) =>
             {
+                Some(lineage)
+            }
+            Some(_) | None => shown,
+        }
+    }
+
+    /// The newest history that the peer, which serves, is known to have.
+    pub(super) fn lineage(&self) -> &Lineage {
+        self.newer(&self.record.lineage)
+    }
+
+    /// What the last stream from the peer said of its history, if that is newer than `shown`.
+    pub(super) fn newer<'a>(&'a self, shown: &'a Lineage) -> &'a Lineage {
+        match &self.header {
+            Some((epoch, lineage)) if *epoch == self.record.epoch && shown.within(lineage) => {
                 lineage
             }
-            Some(_) | None => &self.record.lineage,
+            Some(_) | None => shown,
         }
     }
 }
@@ -55,25 +74,23 @@ impl Ownership {
     pub(super) fn hear_record(&mut self, from: NodeId, record: HolderRecord) {
         self.learned = self.learned.max(record.seen).max(record.epoch);
         self.is_deleted_elsewhere |= record.is_deleted;
-        let header = self.views.remove(&from).and_then(|view| view.header);
-        self.views.insert(
-            from,
-            View {
-                record,
-                is_known: true,
-                header,
-            },
-        );
+        let view = self.view_of(from);
+        view.record = record;
+        view.is_known = true;
     }
 
     /// A stream from this peer was taken in: its header counts as the peer's newest word.
     pub(super) fn hear_header(&mut self, from: NodeId, epoch: Epoch, lineage: Lineage) {
-        let view = self.views.entry(from).or_insert_with(|| View {
+        self.view_of(from).header = Some((epoch, lineage));
+    }
+
+    fn view_of(&mut self, node: NodeId) -> &mut View {
+        self.views.entry(node).or_insert_with(|| View {
             record: NOTHING.clone(),
             is_known: false,
             header: None,
-        });
-        view.header = Some((epoch, lineage));
+            acknowledged: None,
+        })
     }
 
     /// The peer was declared unreachable: what it showed is kept to be looked at, not to judge by.
@@ -92,7 +109,7 @@ impl Ownership {
     }
 
     /// What `node` shows, if that still counts.
-    pub(super) fn known<'a>(&'a self, node: NodeId, peers: &Peers) -> Option<&'a HolderRecord> {
+    pub(crate) fn known<'a>(&'a self, node: NodeId, peers: &Peers) -> Option<&'a HolderRecord> {
         match self.views.get(&node) {
             Some(view) if view.is_known => Some(&view.record),
             Some(_) | None => peers.is_board_heard(node).then_some(&NOTHING),
