@@ -1,1 +1,30 @@
-//! The settings that all nodes share: openraft, log and state in SQLite.
+//! The settings that all nodes share: openraft, log and state in one SQLite file per node.
+//!
+//! A [`Change`](hwc_api::change::Change) is judged and applied in the same transaction on every
+//! node, in the same order; it is acknowledged when a majority of voters has it on disk. Reading
+//! needs nobody else: [`Registry::desired`] is this node's own copy.
+//!
+//! It does not know who connects the nodes (`hwc_runtime::dial`) nor what the settings are for.
+//!
+//! - `registry`: the handle that the conductor holds; `submit`: a change's way to the leader.
+//! - `rules`: what a change means, pure; `settings`: the state in memory; `tables`: as rows.
+//! - `store`: openraft's log and state machine; `network`, `serve`: its calls, both ends.
+//! - `membership`: who votes, kept in step with the nodes of the settings.
+
+mod core;
+mod error;
+mod membership;
+mod network;
+mod raft_types;
+mod registry;
+mod rules;
+mod serve;
+mod settings;
+mod status;
+mod store;
+mod submit;
+mod tables;
+
+pub use error::OpenError;
+pub use registry::{Registry, RegistryConfig, Timing};
+pub use status::RegistryStatus;

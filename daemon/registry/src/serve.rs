@@ -1,0 +1,114 @@
+//! The answering end of a stream from another node.
+//!
+//! TLS has proved who is on it. A node speaks for itself only: a vote or a log under another's
+//! name ends the stream, and a node that was taken out of the cluster is not listened to.
+
+use crate::core::Core;
+use crate::network::call::{Answer, Call};
+use crate::network::frame::Frame;
+use crate::raft_types::{Vote, raft_id};
+use crate::submit;
+use hwc_api::ids::NodeId;
+use hwc_runtime::dial::PeerStream;
+use openraft::raft::InstallSnapshotRequest;
+use std::io;
+
+/// Why a stream was given up.
+#[derive(Debug, thiserror::Error)]
+enum ServeError {
+    #[error("exchange a message")]
+    Exchange(#[from] io::Error),
+    #[error("understand a message")]
+    Json(#[from] serde_json::Error),
+    #[error("it speaks for node {0}")]
+    SpeaksForAnother(u64),
+    #[error("it was removed from the cluster")]
+    Removed,
+}
+
+/// Answers calls until the other side closes the stream.
+pub(crate) async fn serve(core: &Core, peer: NodeId, mut stream: PeerStream) {
+    if let Err(error) = answer_all(core, peer, &mut stream).await {
+        tracing::debug!(node.id = %peer, %error, "registry stream ended");
+    }
+}
+
+async fn answer_all(core: &Core, peer: NodeId, stream: &mut PeerStream) -> Result<(), ServeError> {
+    while let Some(question) = Frame::read(stream).await? {
+        check_member(core, peer)?;
+        let call: Call = serde_json::from_slice(&question.text)?;
+        let answer = Box::pin(answer(core, peer, call, question.body)).await?;
+        let answer = Frame {
+            text: serde_json::to_vec(&answer)?,
+            body: Vec::new(),
+        };
+        answer.write(stream).await?;
+    }
+    Ok(())
+}
+
+/// Refuses a node that was removed, once openraft has let go of it too: until then its voice may
+/// be needed to take it out.
+fn check_member(core: &Core, peer: NodeId) -> Result<(), ServeError> {
+    let is_removed = {
+        let desired = core.published.desired.borrow();
+        desired.nodes.get(&peer).is_some_and(|node| node.is_removed)
+    };
+    if !is_removed {
+        return Ok(());
+    }
+    let metrics = core.metrics();
+    let membership = metrics.membership_config.membership();
+    if membership.get_node(&raft_id(peer)).is_some() {
+        Ok(())
+    } else {
+        Err(ServeError::Removed)
+    }
+}
+
+async fn answer(
+    core: &Core,
+    peer: NodeId,
+    call: Call,
+    body: Vec<u8>,
+) -> Result<Answer, ServeError> {
+    let raft = core.raft();
+    match call {
+        Call::Append { rpc, has_quorum } => {
+            check_speaker(peer, &rpc.vote)?;
+            let answer = raft.append_entries(rpc).await;
+            core.heard.note(&core.clock, has_quorum);
+            Ok(Answer::Append(answer))
+        }
+        Call::Vote(rpc) => {
+            check_speaker(peer, &rpc.vote)?;
+            Ok(Answer::Vote(raft.vote(rpc).await))
+        }
+        Call::InstallSnapshot {
+            vote,
+            meta,
+            offset,
+            done,
+        } => {
+            check_speaker(peer, &vote)?;
+            let rpc = InstallSnapshotRequest {
+                vote,
+                meta,
+                offset,
+                data: body,
+                done,
+            };
+            Ok(Answer::InstallSnapshot(raft.install_snapshot(rpc).await))
+        }
+        Call::Change(request) => Ok(Answer::Change(submit::propose(core, request).await)),
+        Call::Ping => Ok(Answer::Pong),
+    }
+}
+
+fn check_speaker(peer: NodeId, vote: &Vote) -> Result<(), ServeError> {
+    match vote.leader_id().voted_for() {
+        Some(speaker) if speaker == raft_id(peer) => Ok(()),
+        Some(speaker) => Err(ServeError::SpeaksForAnother(speaker)),
+        None => Err(ServeError::SpeaksForAnother(0)),
+    }
+}

@@ -1,0 +1,81 @@
+//! How the registry is doing, seen from this node.
+
+use crate::core::Core;
+use crate::raft_types::{RaftMetrics, node_id, raft_id};
+use hwc_api::ids::NodeId;
+use hwc_runtime::clock::{Clock, Moment};
+use std::collections::BTreeSet;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::Duration;
+
+/// How long ago a majority, or the leader, may have been heard of for the registry to count as
+/// writable: two of the longest elections' waits.
+const FRESH: Duration = Duration::from_millis(3_200);
+
+/// How the registry is doing, seen from this node.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RegistryStatus {
+    /// The leader that this node follows, or is.
+    pub leader: Option<NodeId>,
+    /// Whether a change would be taken now, as far as this node can tell.
+    pub is_writable: bool,
+    /// The index of the log up to which this node has applied.
+    pub last_applied: u64,
+    /// The nodes whose majority takes a change.
+    pub voters: BTreeSet<NodeId>,
+    /// The nodes that hold the settings without a vote.
+    pub learners: BTreeSet<NodeId>,
+}
+
+/// When this node last heard of its leader, and what the leader said of its majority.
+#[derive(Debug, Default)]
+pub(crate) struct LeaderHeard {
+    /// Milliseconds of the clock, plus one; 0 for never.
+    at_ms: AtomicU64,
+    has_quorum: AtomicBool,
+}
+
+impl LeaderHeard {
+    pub fn note(&self, clock: &Clock, has_quorum: bool) {
+        self.has_quorum.store(has_quorum, Ordering::Relaxed);
+        self.at_ms
+            .store(clock.now().0.saturating_add(1), Ordering::Relaxed);
+    }
+
+    fn is_leading_a_majority(&self, clock: &Clock) -> bool {
+        let at_ms = self.at_ms.load(Ordering::Relaxed);
+        at_ms > 0
+            && clock.now().since(Moment(at_ms - 1)) <= FRESH
+            && self.has_quorum.load(Ordering::Relaxed)
+    }
+}
+
+/// Whether this node leads, and has lately heard of a majority.
+pub(crate) fn has_quorum(metrics: &RaftMetrics) -> bool {
+    metrics.running_state.is_ok()
+        && metrics.current_leader == Some(metrics.id)
+        && metrics
+            .millis_since_quorum_ack
+            .is_some_and(|age_ms| Duration::from_millis(age_ms) <= FRESH)
+}
+
+impl RegistryStatus {
+    pub(crate) fn of(core: &Core) -> Self {
+        let metrics = core.metrics();
+        let is_writable = match metrics.current_leader {
+            Some(leader) if leader == raft_id(core.me) => has_quorum(&metrics),
+            Some(_) => {
+                metrics.running_state.is_ok() && core.heard.is_leading_a_majority(&core.clock)
+            }
+            None => false,
+        };
+        let membership = metrics.membership_config.membership();
+        Self {
+            leader: metrics.current_leader.and_then(node_id),
+            is_writable,
+            last_applied: metrics.last_applied.map_or(0, |log_id| log_id.index),
+            voters: membership.voter_ids().filter_map(node_id).collect(),
+            learners: membership.learner_ids().filter_map(node_id).collect(),
+        }
+    }
+}

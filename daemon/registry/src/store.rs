@@ -1,0 +1,174 @@
+//! One SQLite file per node that holds openraft's log and the settings.
+//!
+//! One connection writes (every transaction begins as a writer, so that none is refused half-way),
+//! a few read. Commits are on disk when they return (`synchronous = full`): votes, log entries and
+//! applied settings survive a power cut once they were acknowledged.
+//!
+//! - [`log`]: openraft's log and vote.
+//! - [`state_machine`]: applies entries to the settings; [`snapshot`]: the settings as one piece.
+//! - [`raft_state`]: the queries on openraft's own tables.
+
+pub(crate) mod log;
+pub(crate) mod raft_state;
+pub(crate) mod snapshot;
+pub(crate) mod state_machine;
+
+#[cfg(test)]
+mod suite_tests;
+
+use crate::error::OpenError;
+use hwc_api::ids::NodeId;
+use raft_state::StateKey;
+use sqlx::pool::PoolConnection;
+use sqlx::sqlite::{
+    SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
+};
+use sqlx::{Sqlite, Transaction};
+use std::fs::{DirBuilder, File, OpenOptions, TryLockError};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// How long a connection waits for another one's lock. There is one writer per file; a backup or
+/// a person with sqlite3 may hold it for a moment.
+const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
+/// Readers: replication to a few nodes and a snapshot at the same time.
+const READERS_MAX: u32 = 4;
+
+/// The open database. Cheap to clone; closed by [`Database::close`].
+#[derive(Debug, Clone)]
+pub(crate) struct Database {
+    writer: SqlitePool,
+    readers: SqlitePool,
+    /// Keeps another process from opening the same store; released when the last clone is dropped.
+    _lock: Arc<File>,
+}
+
+impl Database {
+    /// Opens the store of node `me`, or makes it.
+    pub async fn open(path: &Path, me: NodeId) -> Result<Self, OpenError> {
+        let lock = prepare_files(path)?;
+        let database = Self::connect(path, lock)
+            .await
+            .map_err(|source| OpenError::Database {
+                path: path.to_owned(),
+                source,
+            })?;
+        sqlx::migrate!("../../migrations")
+            .run(&database.writer)
+            .await
+            .map_err(|source| OpenError::Migrate {
+                path: path.to_owned(),
+                source,
+            })?;
+        database.claim(path, me).await?;
+        Ok(database)
+    }
+
+    async fn connect(path: &Path, lock: File) -> sqlx::Result<Self> {
+        let options = SqliteConnectOptions::new()
+            .filename(path)
+            .create_if_missing(true)
+            .journal_mode(SqliteJournalMode::Wal)
+            .synchronous(SqliteSynchronous::Full)
+            .foreign_keys(true)
+            .busy_timeout(BUSY_TIMEOUT);
+        let writer = SqlitePoolOptions::new()
+            .min_connections(1)
+            .max_connections(1)
+            .idle_timeout(None)
+            .max_lifetime(None)
+            .connect_with(options.clone())
+            .await?;
+        let readers = SqlitePoolOptions::new()
+            .max_connections(READERS_MAX)
+            .connect_lazy_with(options.pragma("query_only", "on"));
+        Ok(Self {
+            writer,
+            readers,
+            _lock: Arc::new(lock),
+        })
+    }
+
+    /// Notes whose store this is, or refuses a store of another node: openraft's votes are worth
+    /// nothing if two nodes use one name.
+    async fn claim(&self, path: &Path, me: NodeId) -> Result<(), OpenError> {
+        let database_error = |source| OpenError::Database {
+            path: path.to_owned(),
+            source,
+        };
+        let mut transaction = self.write().await.map_err(database_error)?;
+        let owner: Option<NodeId> = raft_state::state_read(&mut transaction, StateKey::Node)
+            .await
+            .map_err(database_error)?;
+        match owner {
+            Some(owner) if owner == me => Ok(()),
+            Some(owner) => Err(OpenError::OtherNode {
+                path: path.to_owned(),
+                owner,
+                me,
+            }),
+            None => {
+                raft_state::state_write(&mut transaction, StateKey::Node, &me)
+                    .await
+                    .map_err(database_error)?;
+                transaction.commit().await.map_err(database_error)
+            }
+        }
+    }
+
+    /// Begins a transaction that may write. Dropped without a commit, it changes nothing.
+    pub async fn write(&self) -> sqlx::Result<Transaction<'static, Sqlite>> {
+        self.writer.begin_with("begin immediate").await
+    }
+
+    /// A connection that only reads, each statement what is committed at that moment.
+    pub async fn read(&self) -> sqlx::Result<PoolConnection<Sqlite>> {
+        self.readers.acquire().await
+    }
+
+    /// Begins a transaction that only reads: one consistent view.
+    pub async fn read_consistently(&self) -> sqlx::Result<Transaction<'static, Sqlite>> {
+        self.readers.begin().await
+    }
+
+    /// Closes all connections.
+    pub async fn close(&self) {
+        self.readers.close().await;
+        self.writer.close().await;
+    }
+}
+
+/// Makes the directory (0700) and the file (0600: it holds password hashes), and takes the lock.
+fn prepare_files(path: &Path) -> Result<File, OpenError> {
+    let error = |source| OpenError::File {
+        path: path.to_owned(),
+        source,
+    };
+    if let Some(directory) = path.parent() {
+        DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(directory)
+            .map_err(error)?;
+    }
+    let private = |path: &Path| {
+        OpenOptions::new()
+            .read(true)
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .mode(0o600)
+            .open(path)
+    };
+    private(path).map_err(error)?;
+    let lock = private(&path.with_extension("lock")).map_err(error)?;
+    match lock.try_lock() {
+        Ok(()) => Ok(lock),
+        Err(TryLockError::WouldBlock) => Err(OpenError::InUse {
+            path: path.to_owned(),
+        }),
+        Err(TryLockError::Error(source)) => Err(error(source)),
+    }
+}

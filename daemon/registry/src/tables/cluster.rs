@@ -1,0 +1,40 @@
+//! Table `cluster`: one row once the cluster was founded.
+
+use super::column::{get, json, number, to_json};
+use hwc_api::desired::Cluster;
+use hwc_api::ids::ClusterId;
+use sqlx::SqliteConnection;
+
+pub(super) async fn cluster_read(
+    connection: &mut SqliteConnection,
+) -> sqlx::Result<Option<Cluster>> {
+    let row = sqlx::query("select cluster_id, name, panel_domains, copies from cluster")
+        .fetch_optional(connection)
+        .await?;
+    let Some(row) = row else { return Ok(None) };
+    Ok(Some(Cluster {
+        id: ClusterId(get(&row, "cluster_id")?),
+        name: get(&row, "name")?,
+        panel_domains: json(&row, "panel_domains")?,
+        copies: number(&row, "copies")?,
+    }))
+}
+
+pub(super) async fn cluster_upsert(
+    connection: &mut SqliteConnection,
+    cluster: &Cluster,
+) -> sqlx::Result<()> {
+    sqlx::query(
+        "insert into cluster (id, cluster_id, name, panel_domains, copies)
+         values (1, ?, ?, ?, ?)
+         on conflict (id) do update set cluster_id = excluded.cluster_id, name = excluded.name,
+             panel_domains = excluded.panel_domains, copies = excluded.copies",
+    )
+    .bind(&cluster.id.0)
+    .bind(&cluster.name)
+    .bind(to_json(&cluster.panel_domains)?)
+    .bind(i64::from(cluster.copies))
+    .execute(connection)
+    .await?;
+    Ok(())
+}
