@@ -1,0 +1,32 @@
+# Two commands matter: `make demo` and `make test`. Both set everything up themselves, as root, on a
+# Debian 12 or 13 machine with git, make, curl and rustup's Rust; both may be run again at any time.
+
+.DEFAULT_GOAL := help
+.PHONY: help setup build demo demo-down test check bench-failover clean-lab
+
+help: ## Show this list
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 18
+
+setup: ## Install what building, the demo and the tests need
+	@tools/setup.sh
+
+build: setup ## Build the programs and the panel
+	@tools/build.sh
+
+demo: build ## Three nodes, a cluster, a customer: prints where to sign in
+	@target/debug/hwc-demo up
+
+demo-down: ## Take the demo away without a trace
+	@tools/demo-down.sh
+
+check: setup ## Formatting, lints, documentation, licences, directions of dependencies
+	@tools/check.sh
+
+test: build check ## Everything that must hold, the journey in a real browser included
+	@tools/test.sh
+
+bench-failover: build ## Ten kills of a live node under load
+	@target/debug/hwc-bench-failover
+
+clean-lab: ## Remove labs that a crash left behind
+	@target/debug/hwc-lab gc

@@ -1,0 +1,81 @@
+//! How problems leave the API, and how requests are read so that every failure is a problem.
+
+use axum::Json;
+use axum::body::Bytes;
+use axum::extract::{FromRequest, FromRequestParts, Path, Request};
+use axum::http::request::Parts;
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use hwc_api::problem::{Problem, ProblemCode};
+use serde::de::DeserializeOwned;
+
+/// A problem on its way out.
+#[derive(Debug)]
+pub struct Refusal(pub Problem);
+
+impl From<Problem> for Refusal {
+    fn from(problem: Problem) -> Self {
+        Self(problem)
+    }
+}
+
+impl IntoResponse for Refusal {
+    fn into_response(self) -> Response {
+        let status = StatusCode::from_u16(self.0.code.http_status())
+            .unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        let retry_after = match self.0.code {
+            ProblemCode::TooManyAttempts => self.0.detail.clone(),
+            _ => None,
+        };
+        let mut response = (status, Json(self.0)).into_response();
+        let headers = response.headers_mut();
+        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        if let Some(seconds) = retry_after.and_then(|s| HeaderValue::from_str(&s).ok()) {
+            headers.insert(header::RETRY_AFTER, seconds);
+        }
+        response
+    }
+}
+
+/// A body as JSON; whatever is wrong with it is a `malformed` problem.
+#[derive(Debug)]
+pub struct Body<T>(pub T);
+
+impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Body<T> {
+    type Rejection = Refusal;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, Refusal> {
+        let bytes = Bytes::from_request(request, state).await.map_err(|rejection| {
+            if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE {
+                Problem::new(ProblemCode::TooLarge, "The request is larger than 64 KiB.")
+            } else {
+                Problem::new(ProblemCode::Malformed, "The request's body could not be read.")
+            }
+        })?;
+        serde_json::from_slice(&bytes).map(Self).map_err(|error| Refusal(malformed(&error)))
+    }
+}
+
+/// serde names the field in its message; the message is about the caller's own JSON.
+fn malformed(error: &serde_json::Error) -> Problem {
+    Problem::new(ProblemCode::Malformed, format!("The request's JSON was not understood: {error}."))
+        .detail(error.to_string())
+}
+
+/// Parameters of the path; what does not parse does not exist.
+#[derive(Debug)]
+pub struct Parameters<T>(pub T);
+
+impl<T: DeserializeOwned + Send, S: Send + Sync> FromRequestParts<S> for Parameters<T> {
+    type Rejection = Refusal;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Refusal> {
+        match Path::<T>::from_request_parts(parts, state).await {
+            Ok(Path(parameters)) => Ok(Self(parameters)),
+            Err(_) => Err(Refusal(super::not_found("object"))),
+        }
+    }
+}
+
+/// What an endpoint answers.
+pub type Answer<T> = Result<Json<T>, Refusal>;

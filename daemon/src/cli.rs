@@ -1,0 +1,139 @@
+//! `hwc`, the command line: the public API of this node, spoken as root.
+//!
+//! Every command has `--json`, which prints the API's own answer. Exit codes: 0 done, 1 refused or
+//! failed, 2 not understood.
+
+mod accounts;
+mod apps;
+mod cluster;
+mod nodes;
+mod sites;
+mod status;
+mod table;
+
+use crate::client::{CallError, Client};
+use clap::{Parser, Subcommand};
+use serde::Serialize;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+/// Look at and change a Hybrid Web Cluster, from any of its nodes, as root.
+#[derive(Debug, Parser)]
+#[command(name = "hwc", version)]
+pub struct Arguments {
+    /// Print the API's answer as JSON.
+    #[arg(long, global = true)]
+    json: bool,
+    /// The daemon's control socket.
+    #[arg(long, global = true, env = "HWC_SOCKET", default_value = "/run/hwc/control.sock")]
+    socket: PathBuf,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Nodes, sites, their copies and how old those are.
+    Status(status::Arguments),
+    /// Begin a cluster.
+    #[command(subcommand)]
+    Cluster(cluster::Command),
+    /// List, add and remove nodes.
+    #[command(subcommand)]
+    Node(nodes::Command),
+    /// List, create, show and delete sites.
+    #[command(subcommand)]
+    Site(sites::Command),
+    /// List and install applications.
+    #[command(subcommand)]
+    App(apps::Command),
+    /// List, create and delete accounts.
+    #[command(subcommand)]
+    Account(accounts::Command),
+}
+
+/// What the commands work with.
+struct Session {
+    client: Client,
+    is_json: bool,
+}
+
+impl Session {
+    /// Prints an answer: as JSON if asked, else as `human` puts it.
+    fn print<T: Serialize>(&self, answer: &T, human: impl FnOnce(&T) -> String) -> Result<(), Failure> {
+        if self.is_json {
+            let json = serde_json::to_string_pretty(answer).map_err(|e| Failure::Other(e.into()))?;
+            say(&json);
+        } else {
+            say(human(answer).trim_end());
+        }
+        Ok(())
+    }
+}
+
+/// Why a command failed.
+enum Failure {
+    /// The daemon refused or did not answer.
+    Call(CallError),
+    /// Something on this side.
+    Other(anyhow::Error),
+}
+
+impl From<CallError> for Failure {
+    fn from(error: CallError) -> Self {
+        Self::Call(error)
+    }
+}
+
+impl From<anyhow::Error> for Failure {
+    fn from(error: anyhow::Error) -> Self {
+        Self::Other(error)
+    }
+}
+
+/// Runs `hwc`.
+pub async fn run(arguments: Arguments) -> ExitCode {
+    let session = Session { client: Client::new(arguments.socket), is_json: arguments.json };
+    let result = match arguments.command {
+        Command::Status(status) => status::run(&session, status).await,
+        Command::Cluster(command) => cluster::run(&session, command).await,
+        Command::Node(command) => nodes::run(&session, command).await,
+        Command::Site(command) => sites::run(&session, command).await,
+        Command::App(command) => apps::run(&session, command).await,
+        Command::Account(command) => accounts::run(&session, command).await,
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => report(&failure, session.is_json),
+    }
+}
+
+fn report(failure: &Failure, is_json: bool) -> ExitCode {
+    let problem = match failure {
+        Failure::Call(CallError::Refused(problem)) => Some(problem),
+        Failure::Call(CallError::Daemon(_)) | Failure::Other(_) => None,
+    };
+    match (problem, is_json) {
+        (Some(problem), true) => complain(&serde_json::to_string(problem).unwrap_or_default()),
+        (Some(problem), false) => complain(&format!("hwc: {}", problem.message)),
+        (None, _) => complain(&format!("hwc: {}", chain(failure))),
+    }
+    ExitCode::FAILURE
+}
+
+fn chain(failure: &Failure) -> String {
+    match failure {
+        Failure::Call(CallError::Daemon(error)) | Failure::Other(error) => format!("{error:#}"),
+        Failure::Call(CallError::Refused(problem)) => problem.message.clone(),
+    }
+}
+
+#[expect(clippy::print_stdout, reason = "a command line prints")]
+fn say(text: &str) {
+    println!("{text}");
+}
+
+#[expect(clippy::print_stderr, reason = "a command line complains")]
+fn complain(text: &str) {
+    eprintln!("{text}");
+}

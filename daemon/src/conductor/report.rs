@@ -1,0 +1,58 @@
+//! Tells the other nodes what this one is like: every two seconds, and when its services changed.
+
+use super::input::{Input, Inputs, OwnFact};
+use super::reconcile::NewestReport;
+use crate::observe::{Known, observe};
+use hwc_api::ids::BootId;
+use hwc_registry::Registry;
+use hwc_runtime::clock::Clock;
+use hwc_runtime::lifecycle::Tasks;
+use hwc_runtime::periodic::{Waker, spawn_periodic};
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// Between two reports.
+const INTERVAL: Duration = Duration::from_secs(2);
+
+/// What reports are made of.
+#[derive(Debug, Clone)]
+pub struct Reporter {
+    /// Time.
+    pub clock: Clock,
+    /// This start.
+    pub boot: BootId,
+    /// The registry, for its status.
+    pub registry: Registry,
+    /// YakD's newest report.
+    pub services: NewestReport,
+    /// The pool.
+    pub pool: PathBuf,
+    /// Where reports go.
+    pub inputs: Inputs,
+}
+
+/// Begins to report.
+pub fn spawn(reporter: Reporter, tasks: &Tasks, waker: &Waker) {
+    let started_at = reporter.clock.wall();
+    spawn_periodic(tasks, "report on this node", INTERVAL, waker, move || {
+        let reporter = reporter.clone();
+        async move {
+            let status = reporter.registry.status();
+            let services = reporter.services.get();
+            let known = Known {
+                boot: reporter.boot,
+                started_at,
+                applied_index: services.applied_index,
+                is_registry_writable: status.is_writable,
+                registry_leader: status.leader,
+                services: services.services,
+                problems: services.problems,
+            };
+            let report = observe(known, &reporter.pool, reporter.clock.wall());
+            let leader = status.leader;
+            let is_writable = status.is_writable;
+            let _stopped = reporter.inputs.send(Input::RegistryStatus { is_writable, leader });
+            let _stopped = reporter.inputs.send(Input::Own(OwnFact::Node(Box::new(report))));
+        }
+    });
+}

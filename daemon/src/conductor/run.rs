@@ -1,0 +1,389 @@
+//! The conductor's loop: hears what happens, asks the brain, has it done, keeps the picture.
+
+use super::freshness::{self, LiveFacts};
+use super::hands::{Hands, OwnRecord, Rooms};
+use super::input::{Input, OwnFact};
+use super::keys::{self, Key, Shown};
+use super::{FREEZE_LIMIT, PULSE};
+use crate::picture::Picture;
+use bytes::Bytes;
+use hwc_api::desired::Desired;
+use hwc_api::ids::{DatasetId, NodeId};
+use hwc_api::observed::DatasetObserved;
+use hwc_api::ownership::HolderState;
+use hwc_api::v1::NodeHealth;
+use hwc_awesome_proxy::{LiveRoute, RoutingTable};
+use hwc_group::board::BoardEvent;
+use hwc_group::membership::MembershipEvent;
+use hwc_runtime::clock::{Clock, Moment};
+use hwc_runtime::periodic::Waker;
+use hwc_state_machine::{DatasetEvent, DatasetPolicy, Event, Millis, RegistryView, StateMachine};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::{mpsc, watch};
+
+/// How often the freshness of the copies is told, at most.
+const FRESHNESS: Duration = Duration::from_millis(500);
+
+/// The conductor.
+pub struct Conductor {
+    /// This node.
+    pub me: NodeId,
+    /// Time.
+    pub clock: Clock,
+    /// The brain; its first event was given.
+    pub brain: StateMachine,
+    /// What carries actions out.
+    pub hands: Hands,
+    /// The rooms.
+    pub rooms: Arc<Rooms>,
+    /// What happens.
+    pub inputs: mpsc::UnboundedReceiver<Input>,
+    /// Where the picture goes.
+    pub picture: watch::Sender<Arc<Picture>>,
+    /// Wakes YakD when what is live here changed, or the settings.
+    pub reconcile: Waker,
+}
+
+/// What the loop keeps between two inputs.
+struct State {
+    desired: Arc<Desired>,
+    picture: Picture,
+    is_picture_new: bool,
+    are_routes_new: bool,
+    /// The table that the front doors have; the next one shares what did not change.
+    table: RoutingTable,
+    told: BTreeMap<DatasetId, DatasetObserved>,
+    freshness_due: Moment,
+    last: Moment,
+}
+
+impl Conductor {
+    /// Runs until the node stops.
+    pub async fn run(mut self) {
+        let token = self.rooms.tasks.token();
+        let mut state = self.begin();
+        while !token.is_cancelled() {
+            let pause = self.pause(self.clock.now());
+            let input = tokio::select! {
+                biased;
+                () = token.cancelled() => break,
+                input = self.inputs.recv() => input,
+                () = tokio::time::sleep(pause) => None,
+            };
+            self.notice_freeze(&mut state);
+            self.rooms.proxy.vouch();
+            if let Some(input) = input {
+                self.hear(&mut state, input);
+                // What waits already is heard before anything is shown, so that a burst is one change.
+                while let Ok(input) = self.inputs.try_recv() {
+                    self.hear(&mut state, input);
+                }
+            }
+            self.tick(&mut state);
+            self.tell_freshness(&mut state);
+            self.show(&mut state);
+        }
+        self.hands.close_all_gates();
+    }
+
+    fn begin(&self) -> State {
+        let mut picture = Picture::default();
+        picture.health.insert(self.me, NodeHealth::Up);
+        let now = self.clock.now();
+        State {
+            desired: Arc::default(),
+            picture,
+            is_picture_new: true,
+            are_routes_new: true,
+            table: RoutingTable::empty(self.me),
+            told: BTreeMap::new(),
+            freshness_due: now,
+            last: now,
+        }
+    }
+
+    /// Until the brain's next deadline, but no longer than the pulse.
+    fn pause(&self, now: Moment) -> Duration {
+        let deadline = self.brain.next_deadline().map(|deadline| Moment(deadline.0).since(now));
+        deadline.map_or(PULSE, |pause| pause.min(PULSE))
+    }
+
+    /// A pause of this loop that others may have used to take over: close the gates before anything
+    /// else, then let the brain fence.
+    fn notice_freeze(&mut self, state: &mut State) {
+        let now = self.clock.now();
+        let length = now.since(state.last);
+        state.last = now;
+        if length > FREEZE_LIMIT {
+            let length_ms = u64::try_from(length.as_millis()).unwrap_or(u64::MAX);
+            tracing::warn!(length_ms, "this node stood still; it asks the others before it serves again");
+            self.hands.close_all_gates();
+            self.think(state, Event::Gap { length_ms });
+        }
+    }
+
+    fn tick(&mut self, state: &mut State) {
+        let now = Millis(self.clock.now().0);
+        if self.brain.next_deadline().is_some_and(|deadline| deadline <= now) {
+            self.think(state, Event::Tick);
+        }
+    }
+
+    fn think(&mut self, state: &mut State, event: Event) {
+        let actions = self.brain.step(Millis(self.clock.now().0), event);
+        for action in actions {
+            if let Some(record) = self.hands.carry_out(action) {
+                state.own_record(self.me, record);
+            }
+        }
+    }
+
+    fn think_of(&mut self, state: &mut State, dataset: DatasetId, event: DatasetEvent) {
+        let changes_services = matches!(event, DatasetEvent::Opened { .. } | DatasetEvent::Fenced { .. });
+        self.think(state, Event::Dataset { dataset, event });
+        if changes_services {
+            self.reconcile.wake();
+        }
+    }
+
+    fn hear(&mut self, state: &mut State, input: Input) {
+        match input {
+            Input::Dataset(dataset, event) => {
+                match &event {
+                    DatasetEvent::StreamCommitted { stream } | DatasetEvent::StreamFailed { stream } => {
+                        self.hands.streams.ended(*stream);
+                    }
+                    _ => {}
+                }
+                self.think_of(state, dataset, event);
+            }
+            Input::Desired(desired) => self.learn_desired(state, desired),
+            Input::Board(event) => self.hear_board(state, event),
+            Input::Membership(event) => self.hear_membership(state, &event),
+            Input::Offer { stream, dataset, offer, decision } => {
+                self.hands.streams.offered(stream, dataset, decision);
+                self.think_of(state, dataset, DatasetEvent::StreamOffered { stream, offer });
+            }
+            Input::Received { stream, decision } => {
+                if let Some(dataset) = self.hands.streams.received(stream, decision) {
+                    self.think_of(state, dataset, DatasetEvent::StreamReceived { stream });
+                }
+            }
+            Input::Own(fact) => self.show_own(state, fact),
+            Input::RegistryStatus { is_writable, leader } => {
+                let picture = &mut state.picture;
+                let is_new = (picture.is_registry_writable, picture.registry_leader) != (is_writable, leader);
+                picture.is_registry_writable = is_writable;
+                picture.registry_leader = leader;
+                state.is_picture_new |= is_new;
+            }
+        }
+    }
+
+    fn learn_desired(&mut self, state: &mut State, desired: Arc<Desired>) {
+        state.desired = Arc::clone(&desired);
+        state.are_routes_new = true;
+        state.is_picture_new = true;
+        let view = registry_view(&desired, self.me);
+        self.think(state, Event::Registry(view));
+        self.reconcile.wake();
+    }
+
+    fn hear_membership(&mut self, state: &mut State, event: &MembershipEvent) {
+        let (node, health, event) = match *event {
+            MembershipEvent::Up(node) => (node, NodeHealth::Up, Event::PeerAlive { node }),
+            MembershipEvent::Down(node) => (node, NodeHealth::Down, Event::PeerSuspect { node }),
+        };
+        if node == self.me {
+            return;
+        }
+        if state.picture.health.insert(node, health) != Some(health) {
+            tracing::info!(node.id = %node, ?health, "node");
+            state.is_picture_new = true;
+            state.are_routes_new = true;
+        }
+        self.think(state, event);
+    }
+
+    fn hear_board(&mut self, state: &mut State, event: BoardEvent) {
+        match event {
+            BoardEvent::Changed { node, key, value } => {
+                let Some(key) = Key::parse(&key) else { return };
+                self.hear_value(state, node, key, value);
+            }
+            BoardEvent::Synced { node, boot } => {
+                self.think(state, Event::RecordsHeard { node, boot });
+            }
+            BoardEvent::Connected(_) | BoardEvent::Disconnected(_) => {}
+        }
+    }
+
+    fn hear_value(&mut self, state: &mut State, node: NodeId, key: Key, value: Option<Bytes>) {
+        let Some(value) = value else {
+            state.withdrawn(node, key);
+            return;
+        };
+        match Shown::read(key, &value) {
+            Ok(Shown::Holder(dataset, record)) => {
+                state.holder(dataset, node, (*record).clone());
+                self.think_of(state, dataset, DatasetEvent::Record { from: node, record: *record });
+            }
+            Ok(shown) => state.shown(node, shown),
+            Err(error) => tracing::warn!(node.id = %node, %key, %error, "passed over"),
+        }
+    }
+
+    fn show_own(&mut self, state: &mut State, fact: OwnFact) {
+        match fact {
+            OwnFact::Node(report) => {
+                self.hands.show(Key::Node, keys::report(&report));
+                state.shown(self.me, Shown::Node(report));
+            }
+            OwnFact::Job(job, Some(progress)) => {
+                self.hands.show(Key::Job(job), keys::report(&progress));
+                state.shown(self.me, Shown::Job(progress));
+            }
+            OwnFact::Job(job, None) => {
+                self.rooms.group.board().remove(&Key::Job(job).to_string());
+            }
+            OwnFact::RevokedSession(session, expires_at) => {
+                self.hands.show(Key::Session(session), keys::record(&expires_at));
+                state.shown(self.me, Shown::Session(session, expires_at));
+            }
+        }
+    }
+
+    fn tell_freshness(&mut self, state: &mut State) {
+        let now = self.clock.now();
+        if now < state.freshness_due {
+            return;
+        }
+        state.freshness_due = now.plus(FRESHNESS);
+        let live: Vec<_> = self.hands.live().collect();
+        for dataset in &live {
+            let Some(status) = self.brain.status(*dataset) else { continue };
+            let facts = LiveFacts {
+                dirty_since: self.rooms.hcfs.dirty_since(*dataset),
+                used_bytes: self.rooms.hcfs.used_bytes(*dataset),
+            };
+            let observed = freshness::observe(*dataset, &status, facts, self.me, self.clock.wall());
+            if state.told.get(dataset) != Some(&observed) {
+                self.hands.show(Key::Dataset(*dataset), keys::report(&observed));
+                state.told.insert(*dataset, observed.clone());
+                state.shown(self.me, Shown::Dataset(Box::new(observed)));
+            }
+        }
+        let gone: Vec<_> = state.told.keys().filter(|dataset| !live.contains(dataset)).copied().collect();
+        for dataset in gone {
+            state.told.remove(&dataset);
+            self.rooms.group.board().remove(&Key::Dataset(dataset).to_string());
+            state.withdrawn(self.me, Key::Dataset(dataset));
+        }
+    }
+
+    /// Hands out the picture and the routes where they changed.
+    fn show(&mut self, state: &mut State) {
+        if std::mem::take(&mut state.are_routes_new) {
+            let routes = live_routes(&state.desired, &state.picture);
+            state.table = state.table.followed_by(&state.desired, routes);
+            self.rooms.proxy.set_routes(state.table.clone());
+        }
+        if std::mem::take(&mut state.is_picture_new) {
+            self.picture.send_replace(Arc::new(state.picture.clone()));
+        }
+    }
+}
+
+impl State {
+    fn own_record(&mut self, me: NodeId, record: OwnRecord) {
+        match record {
+            OwnRecord::Holder(dataset, record) => self.holder(dataset, me, *record),
+            OwnRecord::Route(dataset, Some(record)) => self.shown(me, Shown::Route(dataset, record)),
+            OwnRecord::Route(dataset, None) => self.withdrawn(me, Key::Route(dataset)),
+        }
+    }
+
+    fn holder(&mut self, dataset: DatasetId, node: NodeId, record: hwc_api::ownership::HolderRecord) {
+        self.picture.holders.entry(dataset).or_default().insert(node, record);
+        self.is_picture_new = true;
+    }
+
+    fn shown(&mut self, node: NodeId, shown: Shown) {
+        self.is_picture_new = true;
+        let picture = &mut self.picture;
+        match shown {
+            Shown::Node(report) => {
+                picture.nodes.insert(node, *report);
+            }
+            Shown::Holder(dataset, record) => self.holder(dataset, node, *record),
+            Shown::Route(dataset, route) => {
+                picture.routes.entry(dataset).or_default().insert(node, route);
+                self.are_routes_new = true;
+            }
+            Shown::Dataset(observed) => {
+                picture.datasets.entry(observed.dataset).or_default().insert(node, *observed);
+            }
+            Shown::Job(progress) => {
+                picture.jobs.insert(progress.job, progress);
+            }
+            Shown::Session(session, _) => {
+                picture.revoked_sessions.insert(session);
+            }
+        }
+    }
+
+    fn withdrawn(&mut self, node: NodeId, key: Key) {
+        self.is_picture_new = true;
+        let picture = &mut self.picture;
+        match key {
+            Key::Node => {
+                picture.nodes.remove(&node);
+            }
+            Key::Holder(dataset) => remove_inner(&mut picture.holders, dataset, node),
+            Key::Route(dataset) => {
+                remove_inner(&mut picture.routes, dataset, node);
+                self.are_routes_new = true;
+            }
+            Key::Dataset(dataset) => remove_inner(&mut picture.datasets, dataset, node),
+            // The end of a job is in the registry; its last progress stays to be looked at.
+            Key::Job(_) => {}
+            // Denial wins: a session that ended once does not come back.
+            Key::Session(_) => {}
+        }
+    }
+}
+
+fn remove_inner<V>(map: &mut BTreeMap<DatasetId, BTreeMap<NodeId, V>>, dataset: DatasetId, node: NodeId) {
+    if let Some(inner) = map.get_mut(&dataset) {
+        inner.remove(&node);
+        if inner.is_empty() {
+            map.remove(&dataset);
+        }
+    }
+}
+
+/// What the brain needs to know of the registry.
+#[must_use]
+pub fn registry_view(desired: &Desired, me: NodeId) -> RegistryView {
+    let policy = |dataset: &hwc_api::desired::Dataset| DatasetPolicy {
+        replicas: dataset.replicas.clone(),
+        created_index: dataset.created_index,
+        is_deleted: dataset.is_deleted,
+    };
+    RegistryView {
+        my_join_index: desired.nodes.get(&me).map_or(u64::MAX, |node| node.join_index),
+        datasets: desired.datasets.iter().map(|(id, dataset)| (*id, policy(dataset))).collect(),
+    }
+}
+
+/// Where requests for each dataset go.
+fn live_routes(desired: &Desired, picture: &Picture) -> BTreeMap<DatasetId, LiveRoute> {
+    let route = |dataset: &DatasetId| {
+        let live = picture.live_node(*dataset)?;
+        let is_open = live.route.is_open && live.route.state == HolderState::Live;
+        Some((*dataset, LiveRoute { node: live.node, epoch: live.route.epoch, is_open }))
+    };
+    desired.datasets.keys().filter_map(route).collect()
+}
