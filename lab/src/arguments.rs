@@ -140,7 +140,7 @@ pub enum Request {
     },
     /// Lead 127.0.0.1:PORT of this machine to the first node that answers
     Forward {
-        /// The port of this machine
+        /// The port of this machine; 0 for any free one
         port: u16,
         /// As in n1,n2,n3:8443
         targets: String,

@@ -18,6 +18,8 @@ use crate::mounts::{self, Mount};
 pub(crate) const TOP: &str = "hwclab";
 /// How long the kernel may take to end or freeze every process of a cgroup.
 const KERNEL_LIMIT: Duration = Duration::from_secs(20);
+/// What units of a node may limit.
+const CONTROLLERS: [&str; 4] = ["cpu", "io", "memory", "pids"];
 /// v1: processes can't enter before these have a value.
 const CPUSET_FILES: [&str; 2] = ["cpuset.mems", "cpuset.cpus"];
 
@@ -80,6 +82,7 @@ impl Hierarchies {
     /// [`crate::command::Command::in_cgroups`]. `unified_leaf` is the cgroup in the unified
     /// hierarchy, where processes may only be in leaves.
     pub(crate) fn make(&self, path: &str, unified_leaf: &str) -> Result<Vec<OwnedFd>> {
+        self.delegate_controllers(unified_leaf);
         let mut opened = Vec::new();
         let mut directories = vec![self.unified(unified_leaf)];
         directories.extend(self.legacy.iter().map(|root| root.join(TOP).join(path)));
@@ -96,6 +99,28 @@ impl Hierarchies {
             );
         }
         Ok(opened)
+    }
+
+    /// Where cgroup v2 is alone, its controllers are handed down as far as the lab, so that limits of
+    /// units work in the nodes. Without them a lab works all the same: refusals are passed over.
+    fn delegate_controllers(&self, path: &str) {
+        if !self.legacy.is_empty() {
+            return;
+        }
+        let lab = path.split('/').next().unwrap_or_default();
+        for level in [
+            self.unified.clone(),
+            self.unified.join(TOP),
+            self.unified(lab),
+        ] {
+            let _ = fs::create_dir_all(&level);
+            for controller in CONTROLLERS {
+                let _ = fs::write(
+                    level.join("cgroup.subtree_control"),
+                    format!("+{controller}"),
+                );
+            }
+        }
     }
 
     /// Ends every process in a cgroup and below at once, frozen ones too, and waits until all are gone.

@@ -3,7 +3,7 @@
 //! The only file that reads the machine's clock. A wait also ends when the user pressed Ctrl-C
 //! (see [`crate::interrupt`]), so that cleaning up starts at once.
 
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use crate::error::{Error, Result};
 use crate::interrupt;
@@ -57,15 +57,25 @@ pub(crate) fn now() -> Instant {
     Instant::now()
 }
 
-/// Seconds since 1970, for the record of when a lab was made.
+/// The time of day.
 #[allow(
     clippy::disallowed_methods,
     reason = "the lab's one reader of the clock; it drives real machines, not a simulation"
 )]
+pub(crate) fn wall_clock() -> SystemTime {
+    SystemTime::now()
+}
+
+/// Seconds since 1970, for the record of when a lab was made.
 pub(crate) fn unix_seconds() -> u64 {
-    std::time::SystemTime::now()
-        .duration_since(std::time::UNIX_EPOCH)
+    wall_clock()
+        .duration_since(SystemTime::UNIX_EPOCH)
         .map_or(0, |since| since.as_secs())
+}
+
+/// How long ago something was; zero for the future.
+pub(crate) fn age(moment: SystemTime) -> Duration {
+    wall_clock().duration_since(moment).unwrap_or_default()
 }
 
 /// Looks at `condition` until it gives a value; `what` names the wait in the error.

@@ -17,7 +17,7 @@ use nix::sys::socket::{
 use crate::cgroup::Hierarchies;
 use crate::deadline;
 use crate::error::{Error, Result};
-use crate::helper::Helper;
+use crate::helper::{self, Helper};
 use crate::names::LabId;
 use crate::network::{self, BRIDGE, MEMBER_PORT, command_inside, switch_port};
 
@@ -40,7 +40,7 @@ fn helper_port(member: &str) -> String {
     format!("d-{member}")
 }
 
-fn helper<'a>(id: &'a LabId, hierarchies: &'a Hierarchies, member: &str) -> Helper<'a> {
+fn link_helper<'a>(id: &'a LabId, hierarchies: &'a Hierarchies, member: &str) -> Helper<'a> {
     Helper::new(id, hierarchies, format!("delay-{member}"))
 }
 
@@ -74,12 +74,12 @@ pub(crate) fn add(
     network::ip(&switch, &["link", "set", &middle, "up"])?;
     network::ip(&switch, &["link", "set", &bridge, "master", BRIDGE, "up"])?;
     let args = ["delay-link", &port, &middle, &delay_ms.to_string()];
-    helper(id, hierarchies, member).start(Some(&switch), args, None)
+    link_helper(id, hierarchies, member).start(Some(&switch), args, None)
 }
 
 /// Makes the cable whole again.
 pub(crate) fn remove(id: &LabId, hierarchies: &Hierarchies, member: &str) -> Result<()> {
-    let helper = helper(id, hierarchies, member);
+    let helper = link_helper(id, hierarchies, member);
     if !helper.is_running() {
         return Ok(());
     }
@@ -109,6 +109,7 @@ fn switch_offload_off(namespace: &str, device: &str) -> Result<()> {
 /// When an interface does not exist or its frames can't be read.
 pub fn run(one: &str, other: &str, delay: Duration) -> Result<()> {
     let (one, other) = (Port::open(one)?, Port::open(other)?);
+    helper::say_ready();
     std::thread::scope(|scope| {
         for (from, to) in [(&one, &other), (&other, &one)] {
             let (sender, receiver) = mpsc::sync_channel(QUEUE_FRAMES);

@@ -2,7 +2,7 @@
 //!
 //! Partitions and loss are nftables rules on the bridge, isolation is an unplugged cable, rates
 //! and delays are queueing disciplines (delays fall back to [`crate::delay`] where the kernel has
-//! no netem). [`render_rules`] and [`shaping`] are pure; [`apply`] does what changed.
+//! no netem). [`render_rules`] and [`shaping`] are pure; `apply` does what changed.
 
 use std::collections::BTreeSet;
 
@@ -60,6 +60,9 @@ pub(crate) fn apply(
             shape_member(id, hierarchies, members, member, rate, delay)?;
         }
     }
+    for member in members {
+        network::forget_silent_neighbours(&id.namespace(member))?;
+    }
     Ok(())
 }
 
@@ -86,11 +89,13 @@ pub fn render_rules(faults: &Faults) -> String {
         .filter(|(_, percent)| **percent > 0.0)
     {
         let share = (percent / 100.0 * LOSS_STEPS).round();
+        let chance = match share >= LOSS_STEPS {
+            true => String::new(),
+            false => format!("numgen random mod {LOSS_STEPS} < {share} "),
+        };
         for direction in ["iifname", "oifname"] {
             let port = ports(std::slice::from_ref(member));
-            rules.push(format!(
-                "{direction} {port} numgen random mod {LOSS_STEPS} < {share} drop"
-            ));
+            rules.push(format!("{direction} {port} {chance}drop"));
         }
     }
     let mut text = format!("add table bridge {TABLE}\ndelete table bridge {TABLE}\n");
@@ -266,6 +271,11 @@ mod tests {
         let rules = render_rules(&faults);
         assert_eq!(rules.matches("mod 10000 < 250 drop").count(), 2);
         assert!(!rules.contains("n2"), "{rules}");
+        let all = Faults {
+            loss_percent: [("n1".to_owned(), 100.0)].into(),
+            ..Faults::default()
+        };
+        assert!(render_rules(&all).contains(r#"oifname { "p-n1", "q-n1" } drop"#));
     }
 
     #[test]

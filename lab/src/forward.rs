@@ -18,6 +18,7 @@ use nix::sys::socket::{setsockopt, sockopt};
 
 use crate::deadline;
 use crate::error::{Error, FileContext, Result};
+use crate::helper;
 use crate::names;
 
 /// A healthy node answers within a millisecond; a delayed cable may take a second.
@@ -66,12 +67,14 @@ impl std::str::FromStr for Targets {
 /// # Errors
 /// When it is taken.
 pub(crate) fn listen(port: u16) -> Result<TcpListener> {
-    TcpListener::bind((Ipv4Addr::LOCALHOST, port)).map_err(|source| match source.kind() {
-        std::io::ErrorKind::AddrInUse => Error::PortTaken { port },
-        _ => Error::System {
+    TcpListener::bind((Ipv4Addr::LOCALHOST, port)).map_err(|source| {
+        if source.kind() == std::io::ErrorKind::AddrInUse {
+            return Error::PortTaken { port };
+        }
+        Error::System {
             what: format!("listen on 127.0.0.1:{port}"),
             source,
-        },
+        }
     })
 }
 
@@ -91,6 +94,7 @@ pub fn run(namespace: &Path, targets: &[SocketAddrV4]) -> Result<()> {
         distrusted: Mutex::default(),
     });
     let open = Arc::new(AtomicUsize::new(0));
+    helper::say_ready();
     loop {
         let (visitor, _) = listener.accept().file("accept on", "standard input")?;
         if open.fetch_add(1, Ordering::SeqCst) >= CONNECTIONS_MAX {

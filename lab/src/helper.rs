@@ -1,14 +1,17 @@
 //! Background processes of a lab: this very program, started again with a hidden subcommand.
 //!
-//! Each lives in a cgroup of its own, `ID/helpers/NAME`, by which it is found and ended.
+//! Each lives in a cgroup of its own, `ID/helpers/NAME`, by which it is found and ended. Its log,
+//! `helper-NAME.log` in the lab's directory, begins with [`READY`] once it does its work.
 
 use std::ffi::OsStr;
 use std::os::fd::OwnedFd;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use crate::cgroup::Hierarchies;
 use crate::command::Command;
-use crate::error::{Error, Result};
+use crate::deadline::{Deadline, wait_until};
+use crate::error::{Error, FileContext, Result};
 use crate::names::LabId;
 use crate::network::namespace_path;
 use crate::state::StateDirectory;
@@ -17,6 +20,18 @@ use crate::state::StateDirectory;
 const PROGRAM: &str = "hwc-lab";
 /// Names it when a library user's own directory does not have it.
 const PROGRAM_VARIABLE: &str = "HWC_LAB_PROGRAM";
+
+/// What a helper says when it has opened everything that it needs.
+const READY: &str = "ready";
+/// Starting a process and opening a few sockets, on a busy machine.
+const START_LIMIT: Duration = Duration::from_secs(20);
+
+/// To be called by a helper that has begun to do its work.
+pub(crate) fn say_ready() {
+    use std::io::Write;
+    // If nobody can read it, the one who waits says so.
+    let _ = writeln!(std::io::stdout(), "{READY}");
+}
 
 /// One background process.
 pub(crate) struct Helper<'a> {
@@ -67,11 +82,35 @@ impl<'a> Helper<'a> {
         let log = StateDirectory::of(self.id)
             .path()
             .join(format!("helper-{}.log", self.name));
+        std::fs::write(&log, "").file("write", &log)?;
         let end = command.start_detached(&log)?.wait();
-        end.map(drop).map_err(|source| Error::System {
+        end.map_err(|source| Error::System {
             what: format!("start helper {}", self.name),
             source,
-        })
+        })?;
+        self.wait_until_ready(&log)
+    }
+
+    fn wait_until_ready(&self, log: &Path) -> Result<()> {
+        wait_until(
+            &format!("starting helper {}", self.name),
+            Deadline::after(START_LIMIT),
+            || {
+                // Looked at first: what it says as its last words must not be missed.
+                let is_running = self.is_running();
+                let said = std::fs::read_to_string(log).file("read", log)?;
+                if said.starts_with(READY) {
+                    return Ok(Some(()));
+                }
+                if is_running {
+                    return Ok(None);
+                }
+                Err(Error::Machine {
+                    what: format!("helper {} ended at once", self.name),
+                    advice: said.trim().to_owned(),
+                })
+            },
+        )
     }
 
     /// Whether it runs.

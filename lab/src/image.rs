@@ -2,7 +2,7 @@
 //!
 //! `CACHE/image-KEY/` is the root filesystem, used read-only below every node's overlay; KEY
 //! is a hash of everything that shapes it, so that a changed table makes a new image.
-//! `CACHE/apps/` holds application archives ([`crate::wordpress`]). Everything is built under a
+//! `CACHE/apps/` holds application archives (see `wordpress.rs`). Everything is built under a
 //! temporary name and renamed when complete.
 
 pub mod packages;
@@ -17,7 +17,7 @@ use sha2::{Digest, Sha256};
 
 use crate::apt::Mirror;
 use crate::command::Command;
-use crate::deadline::Deadline;
+use crate::deadline::{self, Deadline};
 use crate::error::{FileContext, Result};
 use crate::mounts::BindGuard;
 use crate::progress::Progress;
@@ -29,6 +29,8 @@ pub const SUITE: &str = "trixie";
 const DEFAULT_CACHE: &str = "/var/cache/hwc-lab";
 /// A slow mirror on a busy machine: usually it takes one or two minutes.
 const BUILD_LIMIT: Duration = Duration::from_secs(30 * 60);
+/// Other images may belong to another branch of the source: they stay for a week after their last use.
+const UNUSED_LIMIT: Duration = Duration::from_secs(7 * 24 * 60 * 60);
 /// Length of the key in the image's name: enough to tell tables apart, short enough to read.
 const KEY_LENGTH: usize = 16;
 
@@ -87,7 +89,11 @@ impl Cache {
                 building.finish(&root, progress)?;
             }
         }
-        self.prune(&root, progress);
+        let now = deadline::wall_clock();
+        fs::File::open(&root)
+            .and_then(|directory| directory.set_modified(now))
+            .file("mark as used", &root)?;
+        self.prune(&root, progress)?;
         Ok(Image {
             root,
             apps,
@@ -124,26 +130,30 @@ impl Cache {
         )
     }
 
-    /// Removes images of other tables that no lab stands on, and leftovers of builds that died.
-    fn prune(&self, keep: &Path, progress: Progress) {
+    /// Removes images that no lab stands on and nobody asked for in a while, and leftovers of builds that died.
+    fn prune(&self, keep: &Path, progress: Progress) -> Result<()> {
         let used = state::images_in_use();
-        let Ok(entries) = fs::read_dir(&self.directory) else {
-            return;
-        };
-        for path in entries.flatten().map(|entry| entry.path()) {
-            let name = path
-                .file_name()
-                .unwrap_or_default()
-                .to_string_lossy()
-                .into_owned();
-            let is_old_image = name.starts_with("image-") && path != keep && !used.contains(&path);
-            if is_old_image || name.starts_with("building-") {
+        let entries = fs::read_dir(&self.directory).file("read", &self.directory)?;
+        for entry in entries.flatten() {
+            let (path, name) = (
+                entry.path(),
+                entry.file_name().to_string_lossy().into_owned(),
+            );
+            let age = entry
+                .metadata()
+                .and_then(|metadata| metadata.modified())
+                .map(deadline::age)
+                .unwrap_or_default();
+            let is_old = name.starts_with("image-")
+                && path != keep
+                && !used.contains(&path)
+                && age > UNUSED_LIMIT;
+            if is_old || name.starts_with("building-") {
                 progress.say(format_args!("removing {}", path.display()));
-                if let Err(error) = fs::remove_dir_all(&path) {
-                    progress.say(format_args!("{} stays: {error}", path.display()));
-                }
+                fs::remove_dir_all(&path).file("remove", &path)?;
             }
         }
+        Ok(())
     }
 }
 

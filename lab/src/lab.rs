@@ -1,6 +1,8 @@
 //! A lab: nodes, a client and the network between them, from `up` to `down`.
 
+mod network_faults;
 mod options;
+mod power;
 mod status;
 
 use std::ffi::OsStr;
@@ -14,7 +16,6 @@ use crate::cgroup::Hierarchies;
 use crate::command::{Command, Output};
 use crate::deadline::Deadline;
 use crate::error::{Error, Result};
-use crate::faults;
 use crate::forward::{self, Targets};
 use crate::gc::{self, Verdict};
 use crate::helper::Helper;
@@ -23,9 +24,9 @@ use crate::machine;
 use crate::mounts;
 use crate::names::{self, CLIENT, LabId, node_name};
 use crate::network;
-use crate::node::{Node, NodeState, Notice};
+use crate::node::{Node, Notice};
 use crate::progress::Progress;
-use crate::state::{self, Faults, Forward, NodeRecord, Process, Record, Sharing, StateDirectory};
+use crate::state::{self, Forward, NodeRecord, Process, Record, Sharing, StateDirectory};
 use crate::subnet::{NODES_MAX, Subnet};
 use crate::teardown;
 
@@ -330,169 +331,12 @@ impl Lab {
             .in_cgroups(cgroups))
     }
 
-    /// Ends all processes of a node at once.
-    ///
-    /// # Errors
-    /// When it is not running.
-    pub fn kill(&self, name: &str) -> Result<()> {
-        let (node, _locks) = self.locked_node(name)?;
-        require_life(&node)?;
-        node.kill()
-    }
-
-    /// Takes the power from a node: what was not on disk is lost.
-    ///
-    /// # Errors
-    /// When it is not running, or its disks can't be copied.
-    pub fn powercut(&self, name: &str) -> Result<()> {
-        let (node, _locks) = self.locked_node(name)?;
-        require_life(&node)?;
-        node.cut_power()
-    }
-
-    /// Switches a dead node on and waits until it has booted.
-    ///
-    /// # Errors
-    /// When it is running already, or does not boot in time.
-    pub fn start(&self, name: &str, limit: Duration) -> Result<Boot> {
-        let _lock = self.shared()?;
-        let deadline = Deadline::after(limit);
-        let node = {
-            let (node, _locks) = self.locked_node(name)?;
-            node.switch_on(&self.record)?;
-            node
-        };
-        // Not locked here: a node may be killed while it boots.
-        let failed_units = node.wait_until_booted(deadline)?;
-        Ok(Boot {
-            node: name.to_owned(),
-            failed_units,
-        })
-    }
-
-    /// Stops all processes of a node; its kernel still answers pings and accepts connections.
-    ///
-    /// # Errors
-    /// When it is not running.
-    pub fn freeze(&self, name: &str) -> Result<()> {
-        let (node, _locks) = self.locked_node(name)?;
-        require_life(&node)?;
-        node.set_frozen(true)
-    }
-
-    /// Lets a frozen node go on.
-    ///
-    /// # Errors
-    /// When it is not running.
-    pub fn thaw(&self, name: &str) -> Result<()> {
-        let (node, _locks) = self.locked_node(name)?;
-        require_life(&node)?;
-        node.set_frozen(false)
-    }
-
-    /// Unplugs a member's cable.
-    ///
-    /// # Errors
-    /// When there is no such member.
-    pub fn isolate(&self, member: &str) -> Result<()> {
-        self.change_faults([member], |faults| {
-            faults.isolated.insert(member.to_owned());
-        })
-    }
-
-    /// Plugs it in again.
-    ///
-    /// # Errors
-    /// When there is no such member.
-    pub fn rejoin(&self, member: &str) -> Result<()> {
-        self.change_faults([member], |faults| {
-            faults.isolated.remove(member);
-        })
-    }
-
-    /// Members of different groups don't reach each other any more; members of none reach all.
-    /// Takes the place of an earlier partition.
-    ///
-    /// # Errors
-    /// When there is no such member.
-    pub fn partition(&self, groups: &[Vec<String>]) -> Result<()> {
-        let named: Vec<&str> = groups.iter().flatten().map(String::as_str).collect();
-        self.change_faults(named, |faults| faults.partition = groups.to_vec())
-    }
-
-    /// Every frame from and to these members is lost with this chance.
-    ///
-    /// # Errors
-    /// When there is no such member, or the number is not a percentage.
-    pub fn loss(&self, percent: f64, members: &[String]) -> Result<()> {
-        let percent = faults::check_percent(percent)?;
-        self.change_faults(members.iter().map(String::as_str), |faults| {
-            faults
-                .loss_percent
-                .extend(members.iter().map(|member| (member.clone(), percent)));
-        })
-    }
-
-    /// These members' cables carry this much in each direction.
-    ///
-    /// # Errors
-    /// When there is no such member, or the number makes no sense.
-    pub fn rate(&self, mbit: f64, members: &[String]) -> Result<()> {
-        let mbit = faults::check_rate(mbit)?;
-        self.change_faults(members.iter().map(String::as_str), |faults| {
-            faults
-                .rate_mbit
-                .extend(members.iter().map(|member| (member.clone(), mbit)));
-        })
-    }
-
-    /// Every frame on these members' cables takes this much longer, in each direction.
-    ///
-    /// # Errors
-    /// When there is no such member.
-    pub fn delay(&self, milliseconds: u64, members: &[String]) -> Result<()> {
-        self.change_faults(members.iter().map(String::as_str), |faults| {
-            faults
-                .delay_ms
-                .extend(members.iter().map(|member| (member.clone(), milliseconds)));
-        })
-    }
-
-    /// Removes every fault of the network.
-    ///
-    /// # Errors
-    /// When the kernel refuses.
-    pub fn heal(&self) -> Result<()> {
-        self.change_faults([], |faults| *faults = Faults::default())
-    }
-
-    fn change_faults<'a>(
-        &self,
-        named: impl IntoIterator<Item = &'a str>,
-        change: impl FnOnce(&mut Faults),
-    ) -> Result<()> {
-        let members = self.members();
-        let named: Vec<String> = named.into_iter().map(str::to_owned).collect();
-        if let Some(unknown) = faults::unknown(&named, &members) {
-            return Err(self.no_node(&unknown));
-        }
-        let _lock = self.shared()?;
-        let _faults_lock = self
-            .directory
-            .lock_part("faults", Deadline::after(LOCK_LIMIT))?;
-        let old = self.directory.faults()?;
-        let mut new = old.clone();
-        change(&mut new);
-        // Written first: what is half applied when something fails can still be healed.
-        self.directory.write_faults(&new)?;
-        faults::apply(&self.id, &self.hierarchies, &members, &old, &new)
-    }
-
-    /// Opens a port of this machine that leads to the first of the targets that answers.
+    /// Opens a port of this machine that leads to the first of the targets that answers. Gives the
+    /// port, which the kernel chooses for 0.
     ///
     /// # Errors
     /// When the port is taken or a target does not exist.
-    pub fn forward(&self, port: u16, targets: &Targets) -> Result<()> {
+    pub fn forward(&self, port: u16, targets: &Targets) -> Result<u16> {
         let addresses: Vec<String> = targets
             .members
             .iter()
@@ -519,7 +363,8 @@ impl Lab {
             targets: targets.members.clone(),
             target_port: targets.port,
         });
-        self.directory.write_forwards(&forwards)
+        self.directory.write_forwards(&forwards)?;
+        Ok(port)
     }
 
     fn forward_helper(&self, port: u16) -> Helper<'_> {
@@ -547,16 +392,6 @@ impl Lab {
         }
         self.directory
             .lock(Sharing::Shared, Deadline::after(LOCK_LIMIT))
-    }
-
-    /// A node with the locks that keep other commands from changing it.
-    fn locked_node(&self, name: &str) -> Result<(Node, [Flock<std::fs::File>; 2])> {
-        let node = self.node(name)?;
-        let shared = self.shared()?;
-        let own = self
-            .directory
-            .lock_part(&format!("node-{name}"), Deadline::after(LOCK_LIMIT))?;
-        Ok((node, [shared, own]))
     }
 }
 
@@ -614,12 +449,5 @@ fn make_way(id: &LabId, hierarchies: &Hierarchies, progress: Progress) -> Result
             ));
             teardown::remove(id, hierarchies)
         }
-    }
-}
-
-fn require_life(node: &Node) -> Result<()> {
-    match node.state() {
-        NodeState::Running | NodeState::Frozen => Ok(()),
-        NodeState::Dead => Err(node.problem("is not running")),
     }
 }

@@ -99,6 +99,18 @@ pub(crate) fn connect_member(id: &LabId, member: &str, address: Ipv4Addr) -> Res
     ip(&namespace, &["link", "set", MEMBER_PORT, "up"])
 }
 
+/// Who asked for an unreachable neighbour asks again at once, and not when the kernel's patience
+/// with it is over.
+pub(crate) fn forget_silent_neighbours(namespace: &str) -> Result<()> {
+    for state in ["failed", "incomplete"] {
+        ip(
+            namespace,
+            &["neigh", "flush", "dev", MEMBER_PORT, "nud", state],
+        )?;
+    }
+    Ok(())
+}
+
 /// The names of all network namespaces of the machine.
 pub(crate) fn namespaces() -> Vec<String> {
     let entries = std::fs::read_dir("/run/netns")

@@ -120,7 +120,7 @@ pub fn run(arguments: Arguments) -> Result<Answer> {
         } => logs(&call, &node, follow, unit.as_deref(), lines),
         Request::Forward { port, targets } => {
             let parsed: Targets = targets.parse()?;
-            call.lab()?.forward(port, &parsed)?;
+            let port = call.lab()?.forward(port, &parsed)?;
             let json =
                 json!({ "port": port, "targets": parsed.members, "target_port": parsed.port });
             done(format!("127.0.0.1:{port} leads to {targets}"), json)

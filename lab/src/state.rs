@@ -146,7 +146,16 @@ pub struct StateDirectory {
 
 /// The directory that holds the state of all labs.
 pub fn state_root() -> PathBuf {
-    std::env::var_os("HWC_LAB_STATE").map_or_else(|| DEFAULT_STATE.into(), PathBuf::from)
+    directory_from_environment("HWC_LAB_STATE", DEFAULT_STATE)
+}
+
+/// A directory that an environment variable may name; absolute in any case.
+pub(crate) fn directory_from_environment(variable: &str, default: &str) -> PathBuf {
+    let named = std::env::var_os(variable)
+        .filter(|name| !name.is_empty())
+        .map_or_else(|| default.into(), PathBuf::from);
+    // Fails only without a working directory; then a relative name has no meaning anyway.
+    std::path::absolute(&named).unwrap_or(named)
 }
 
 impl StateDirectory {

@@ -11,7 +11,6 @@ use std::io::Write;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Component, Path, PathBuf};
 
-use flate2::{Compression, GzBuilder};
 use sha2::{Digest, Sha256};
 
 use crate::command::Command;
@@ -204,17 +203,18 @@ fn normalise(path: &Path) -> PathBuf {
 
 /// The same bytes for the same files: sorted names, no times, no owners, two modes.
 fn archive(files: &Files) -> Result<Vec<u8>> {
-    let gzip = GzBuilder::new()
-        .mtime(0)
-        .write(Vec::new(), Compression::default());
-    let mut builder = tar::Builder::new(gzip);
+    let mut builder = tar::Builder::new(Vec::new());
     let top = Path::new("wordpress");
     add(&mut builder, top, None)?;
     for (name, place) in files {
         add(&mut builder, &top.join(name), place.as_deref())?;
     }
-    let finished = builder.into_inner().and_then(|gzip| gzip.finish());
-    finished.file("pack", top)
+    let plain = builder.into_inner().file("pack", top)?;
+    Ok(Command::new("gzip")
+        .args(["--no-name", "--best"])
+        .stdin_bytes(plain)
+        .check()?
+        .stdout)
 }
 
 fn add(builder: &mut tar::Builder<impl Write>, name: &Path, place: Option<&Path>) -> Result<()> {

@@ -76,7 +76,7 @@ pub(super) const STEPS: &[Step] = &[
     ),
     Write(
         "/etc/systemd/system.conf.d/lab.conf",
-        "[Manager]\nShowStatus=no\nDefaultTimeoutStopSec=10s\nLogLevel=notice\n",
+        "[Manager]\nShowStatus=no\nDefaultTimeoutStopSec=10s\n",
     ),
     // A host key of its own at the first start; one kind, because RSA keys cost a second of CPU.
     Write(
