@@ -10,6 +10,7 @@
 
 pub mod apt;
 pub mod cgroup;
+pub mod cluster;
 pub mod command;
 pub mod deadline;
 pub mod delay;
