@@ -94,21 +94,25 @@ impl Process {
     /// The one that has this number.
     pub fn find(pid: u32) -> Option<Self> {
         let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-        // The name in parentheses may hold anything; fields are counted from behind it.
-        let started = stat
-            .rsplit_once(')')?
-            .1
-            .split_whitespace()
-            .nth(19)?
-            .parse()
-            .ok()?;
-        Some(Self { pid, started })
+        Some(Self {
+            pid,
+            started: start_of_living(&stat)?,
+        })
     }
 
     /// Whether it still runs.
     pub fn is_alive(&self) -> bool {
         Self::find(self.pid).as_ref() == Some(self)
     }
+}
+
+/// When the process of a `/proc/PID/stat` started; `None` for one that is dead and only waits for its parent to notice.
+fn start_of_living(stat: &str) -> Option<u64> {
+    // The name in parentheses may hold anything; fields are counted from behind it.
+    let mut fields = stat.rsplit_once(')')?.1.split_whitespace();
+    let is_dead = matches!(fields.next()?, "Z" | "X");
+    let started = fields.nth(18)?.parse().ok()?;
+    (!is_dead).then_some(started)
 }
 
 /// What is wrong with the network on purpose.
@@ -425,6 +429,15 @@ fn write_json(path: &Path, value: &impl Serialize) -> Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_zombie_is_dead() {
+        let stat = |state| {
+            format!("7 (a ) b) {state} 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 4711 20")
+        };
+        assert_eq!(start_of_living(&stat("S")), Some(4711));
+        assert_eq!(start_of_living(&stat("Z")), None);
+    }
 
     #[test]
     fn a_process_is_not_mistaken_for_a_later_one_with_its_number() {
