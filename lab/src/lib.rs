@@ -22,6 +22,7 @@ mod helper;
 pub mod image;
 pub mod interrupt;
 pub mod lab;
+pub mod load;
 pub mod machine;
 pub mod mounts;
 pub mod names;
