@@ -1,0 +1,122 @@
+//! The whole room, started in the right order.
+//!
+//! The conductor loads an identity, counts the start, starts the group with the roster that it knows
+//! (from its registry, or from the answer to its join), and tells every later roster.
+
+use crate::board::{Board, BoardSettings};
+use crate::calls::Calls;
+use crate::identity::{NodeIdentity, Start};
+use crate::join::{self, JoinGrant, JoinRequest};
+use crate::membership::Membership;
+use crate::roster::{Roster, SharedRoster};
+use crate::transport::{BindError, Transport};
+use hwc_api::problem::Problem;
+use hwc_runtime::clock::Clock;
+use hwc_runtime::dial::{Dial, Service};
+use hwc_runtime::lifecycle::Tasks;
+use std::future::Future;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+/// What a group needs to begin.
+#[derive(Debug, Clone)]
+pub struct GroupSettings {
+    /// Where to listen, for streams and datagrams; normally [`crate::DEFAULT_PORT`].
+    pub listen: SocketAddr,
+    /// Who we are.
+    pub identity: NodeIdentity,
+    /// Which life of the daemon this is.
+    pub start: Start,
+    /// The nodes that are known so far.
+    pub roster: Roster,
+}
+
+/// This node's part in the group. Clones are the same part. It ends with the tasks that it was
+/// started on; then it says good-bye to the others.
+#[derive(Debug, Clone)]
+pub struct Group {
+    /// Streams to and from other nodes.
+    pub transport: Transport,
+    /// Who is up.
+    pub membership: Membership,
+    /// What each node shows.
+    pub board: Board,
+    /// Questions and answers.
+    pub calls: Calls,
+    identity: NodeIdentity,
+    clock: Clock,
+    tasks: Tasks,
+}
+
+impl Group {
+    /// Opens the ports and begins to talk.
+    ///
+    /// # Errors
+    /// When a port is taken, the address is not ours, or the identity is not usable.
+    pub async fn start(
+        settings: GroupSettings,
+        tasks: &Tasks,
+        clock: &Clock,
+    ) -> Result<Self, BindError> {
+        let GroupSettings {
+            listen,
+            identity,
+            start,
+            roster,
+        } = settings;
+        let roster = SharedRoster::new(roster);
+        let transport = Transport::bind(listen, &identity, roster.clone(), tasks, clock).await?;
+        // The same port, also where the system chose it.
+        let listen = transport.address();
+        let membership =
+            Membership::start(listen, &identity, start, roster.clone(), tasks, clock).await?;
+        let board = Board::start(
+            BoardSettings {
+                me: identity.node(),
+                start,
+                roster,
+                dial: Arc::new(transport.clone()),
+                incoming: transport.incoming(Service::Board),
+                signs: membership.signs(),
+                clock: clock.clone(),
+            },
+            tasks,
+        );
+        let calls = Calls::start(&transport, tasks);
+        Ok(Self {
+            transport,
+            membership,
+            board,
+            calls,
+            identity,
+            clock: clock.clone(),
+            tasks: tasks.clone(),
+        })
+    }
+
+    /// Replaces the roster: everything in the room follows at once.
+    pub fn set_roster(&self, roster: Roster) {
+        self.transport.set_roster(roster);
+    }
+
+    /// For the rooms that reach their counterparts on other nodes.
+    #[must_use]
+    pub fn dial(&self) -> Arc<dyn Dial> {
+        Arc::new(self.transport.clone())
+    }
+
+    /// Admits newcomers from now on; see [`join::serve`].
+    pub fn admit_newcomers<J, F>(&self, judge: J)
+    where
+        J: Fn(JoinRequest) -> F + Send + Sync + 'static,
+        F: Future<Output = Result<JoinGrant, Problem>> + Send + 'static,
+    {
+        join::serve(
+            &self.transport,
+            &self.identity,
+            &self.clock,
+            &self.tasks,
+            judge,
+        );
+    }
+}
