@@ -26,6 +26,8 @@ pub struct Ghost {
     pub shown_seen: BTreeMap<(NodeId, DatasetId), Epoch>,
     /// Epochs that were served when their node stood still for too long.
     pub frozen_epochs: BTreeSet<(DatasetId, Epoch)>,
+    /// Nodes that were allowed to drop a copy: in the same epoch they are never counted on again.
+    pub granted: BTreeSet<(DatasetId, NodeId)>,
     /// Counts that show that a run did something.
     pub tally: Tally,
 }

@@ -37,13 +37,19 @@ impl World {
     }
 
     pub(super) fn send(&mut self, from: NodeId, to: NodeId, parcel: Parcel) {
-        if self.happens(self.temper.loss) {
+        let is_lost = self.happens(self.temper.loss);
+        // While nothing is wrong, a record is at worst sent again by the transport.
+        let is_late = is_lost
+            && !self.ghost.is_faulty
+            && matches!(parcel, Parcel::Record { .. } | Parcel::Board { .. });
+        if is_lost && !is_late {
             return;
         }
+        let resent_after = if is_late { self.draw((200, 900)) } else { 0 };
         let session = self.session(from, to);
         let times = 1 + u8::from(self.happens(self.temper.repeat));
         for _ in 0..times {
-            let latency = self.draw(self.temper.latency_ms);
+            let latency = resent_after + self.draw(self.temper.latency_ms);
             let parcel = parcel.clone();
             let what = ForNode::Parcel {
                 from,

@@ -7,7 +7,7 @@ use super::{
 };
 use crate::disk::{Copy, DatasetOnDisk};
 use hwc_api::time::WallTime;
-use hwc_state_machine::{Command, PersistToken, TakenSnapshot, TransferId};
+use hwc_state_machine::{Command, PeerMessage, PersistToken, TakenSnapshot, TransferId};
 use std::collections::BTreeSet;
 
 impl World {
@@ -83,9 +83,14 @@ impl World {
             Command::DropCopy => self.operation(id, dataset, Work::DropCopy),
             Command::PushDivergent { to, lineage } => self.push_divergent(id, dataset, to, lineage),
             Command::Send { to, message } => {
-                if let hwc_state_machine::PeerMessage::Promote { .. } = message {
-                    self.note(format!("{id} promotes {to} for dataset {dataset}"));
-                    self.ghost.tally.promotions += 1;
+                match message {
+                    PeerMessage::Promote { .. } => {
+                        self.note(format!("{id} promotes {to} for dataset {dataset}"));
+                        self.ghost.tally.promotions += 1;
+                    }
+                    PeerMessage::Grant { .. } => {
+                        self.ghost.granted.insert((dataset, to));
+                    }
                 }
                 self.send(id, to, Parcel::Message { dataset, message });
             }

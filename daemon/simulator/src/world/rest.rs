@@ -91,7 +91,10 @@ impl World {
                 return Some(format!("{member}'s copy of {dataset} is not {live}'s"));
             }
         }
-        if policy.replicas.len() < 2 || !policy.replicas.contains(&live) {
+        // An outsider's copy goes only where another member can be counted on besides the live one.
+        let counts =
+            |member: &NodeId| *member != live && !self.ghost.granted.contains(&(dataset, *member));
+        if !policy.replicas.contains(&live) || !policy.replicas.iter().any(counts) {
             return None;
         }
         self.node_ids()

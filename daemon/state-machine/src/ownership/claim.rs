@@ -143,6 +143,9 @@ impl Ownership {
         self.is_contending = false;
         self.against = Epoch::NONE;
         self.backoff = Backoff::default();
+        for view in self.views.values_mut() {
+            view.acknowledged = None;
+        }
         context.order(Command::Open {
             epoch,
             from: self.copy.as_ref().and_then(|lineage| lineage.head()),

@@ -26,11 +26,23 @@ impl Ownership {
                 }
                 Some(_) | None => service.granted.insert(to, again_at),
             };
+            // From here on only its record says what it has.
+            if let Some(view) = self.views.get_mut(&to) {
+                view.acknowledged = None;
+            }
             self.wake(context, again_at);
             context.order(Command::Send {
                 to,
                 message: PeerMessage::Grant { epoch, lineage },
             });
+        }
+    }
+
+    /// Whether `node` was told in this epoch that it may drop its copy.
+    pub(super) fn may_have_dropped(&self, node: NodeId) -> bool {
+        match &self.role {
+            Role::Serving(service) => service.granted.contains_key(&node),
+            Role::Replica | Role::Claiming(_) | Role::Fencing(_) => false,
         }
     }
 

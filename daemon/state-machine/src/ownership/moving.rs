@@ -81,6 +81,9 @@ impl Ownership {
             message: PeerMessage::Promote { to, epoch, lineage },
         });
         self.fence(false, context);
+        // The target goes first; this node claims only if the promotion came to nothing.
+        let target_first = context.now.plus(context.timers.ask_ms);
+        self.backoff.until = self.backoff.until.max(target_first);
     }
 
     /// T12: nothing was promised, so the same epoch goes on.

@@ -81,6 +81,9 @@ impl Ownership {
             return;
         };
         *transfer = Transfer::default();
+        if self.may_have_dropped(node) {
+            return;
+        }
         if let Some(view) = self.views.get_mut(&node) {
             view.acknowledged = Some((view.record.boot, lineage));
         }

@@ -34,8 +34,8 @@ pub(super) struct View {
     /// The header of the last stream from this peer: newer word of its history than its record,
     /// if both speak of the same epoch.
     pub(super) header: Option<(Epoch, Lineage)>,
-    /// What this start of the peer acknowledged to have received from here: newer word of its copy
-    /// than a record that was on its way meanwhile.
+    /// What this start of the peer acknowledged to have received from here, in this node's present
+    /// epoch: newer word of its copy than a record that was on its way meanwhile.
     pub(super) acknowledged: Option<(BootId, Lineage)>,
 }
 
