@@ -193,6 +193,24 @@ impl Lineage {
         Some(Self(entries))
     }
 
+    /// This branch plus the first snapshot under a label that was made at a restart: the counter
+    /// of the epoch that was left, a new boot. Such a label is unique, and may sort below the one
+    /// before. `None` if it is not a first snapshot, or its epoch is in the branch already.
+    #[must_use]
+    pub fn with_fresh_label(&self, snapshot: SnapshotId, changed_bytes: u64) -> Option<Self> {
+        let is_known = self.0.iter().any(|entry| entry.epoch == snapshot.epoch);
+        if is_known || snapshot.sequence != 1 {
+            return None;
+        }
+        let mut entries = self.0.clone();
+        entries.push(LineageEntry {
+            epoch: snapshot.epoch,
+            last_sequence: snapshot.sequence,
+            weight_bytes: self.weight_bytes().saturating_add(changed_bytes),
+        });
+        Some(Self(entries))
+    }
+
     /// Whether this branch is an ancestor of `other`, or the same.
     #[must_use]
     pub fn within(&self, other: &Self) -> bool {
