@@ -1,0 +1,349 @@
+//! What this node itself may serve, who is inside, and how it is made to end.
+//!
+//! One [`Door`] per dataset that was ever asked for or opened. Its gate is open under one epoch or
+//! closed; entering and closing take the same lock, so that nobody slips in behind a closed gate.
+//! Whoever is inside holds a [`Pass`]; dropping it is leaving. A fence cuts the passes.
+
+use crate::stats::{Counters, DatasetStats};
+use hwc_api::ids::DatasetId;
+use hwc_api::ownership::Epoch;
+use hwc_runtime::clock::{Clock, Moment};
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+
+/// One period during which the gate is open.
+#[derive(Debug, Clone)]
+struct Term {
+    epoch: Epoch,
+    /// Cancelled by a fence: whoever entered in this term ends at once.
+    cut: CancellationToken,
+}
+
+#[derive(Debug, Default)]
+struct Gate {
+    open: Option<Term>,
+    /// The term before, whose guests may still be inside.
+    last: Option<Term>,
+}
+
+/// The door of one dataset.
+#[derive(Debug)]
+pub struct Door {
+    dataset: DatasetId,
+    gate: Mutex<Gate>,
+    inside: watch::Sender<usize>,
+    /// Moves on at each change of the gate or of the dataset's route.
+    changed: watch::Sender<u64>,
+    waiting: AtomicUsize,
+    pub(crate) counters: Counters,
+}
+
+impl Door {
+    fn new(dataset: DatasetId) -> Self {
+        Self {
+            dataset,
+            gate: Mutex::default(),
+            inside: watch::Sender::new(0),
+            changed: watch::Sender::new(0),
+            waiting: AtomicUsize::new(0),
+            counters: Counters::default(),
+        }
+    }
+
+    /// The dataset it leads to.
+    #[must_use]
+    pub const fn dataset(&self) -> DatasetId {
+        self.dataset
+    }
+
+    /// The epoch that the gate is open under.
+    #[must_use]
+    pub fn open_epoch(&self) -> Option<Epoch> {
+        self.lock().open.as_ref().map(|term| term.epoch)
+    }
+
+    /// Goes in, if the gate is open under exactly this epoch.
+    #[must_use]
+    pub fn enter(self: &Arc<Self>, epoch: Epoch) -> Option<Pass> {
+        let gate = self.lock();
+        let term = gate.open.as_ref().filter(|term| term.epoch == epoch)?;
+        self.inside.send_modify(|inside| *inside += 1);
+        Some(Pass {
+            cut: term.cut.clone(),
+            door: Arc::clone(self),
+        })
+    }
+
+    /// A receiver that sees each later change of the gate or of the dataset's route.
+    #[must_use]
+    pub fn changes(&self) -> watch::Receiver<u64> {
+        self.changed.subscribe()
+    }
+
+    /// Tells everyone who waits at this door to look again.
+    pub(crate) fn notify(&self) {
+        self.changed.send_modify(|version| *version += 1);
+    }
+
+    fn open(&self, epoch: Epoch) {
+        {
+            let mut gate = self.lock();
+            if gate.open.as_ref().is_some_and(|term| term.epoch == epoch) {
+                return;
+            }
+            // Guests of another epoch have no business under this one.
+            cut(gate.last.take());
+            cut(gate.open.take());
+            gate.open = Some(Term {
+                epoch,
+                cut: CancellationToken::new(),
+            });
+        }
+        self.notify();
+    }
+
+    fn close(&self) {
+        {
+            let mut gate = self.lock();
+            let Some(term) = gate.open.take() else { return };
+            gate.last = Some(term);
+        }
+        self.notify();
+    }
+
+    fn fence(&self) {
+        self.close();
+        cut(self.lock().last.take());
+    }
+
+    async fn drained(&self) {
+        let mut inside = self.inside.subscribe();
+        // The sender lives as long as `self`.
+        let _closed = inside.wait_for(|inside| *inside == 0).await;
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Gate> {
+        self.gate.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn waiting(&self) -> &AtomicUsize {
+        &self.waiting
+    }
+
+    fn stats(&self) -> DatasetStats {
+        self.counters
+            .read(self.waiting.load(Ordering::Relaxed), *self.inside.borrow())
+    }
+}
+
+fn cut(term: Option<Term>) {
+    if let Some(term) = term {
+        term.cut.cancel();
+    }
+}
+
+/// Leave to use this node's own services for one request or session.
+#[derive(Debug)]
+pub struct Pass {
+    door: Arc<Door>,
+    cut: CancellationToken,
+}
+
+impl Pass {
+    /// Ends when the dataset is fenced: the holder must stop at once. Cancel-safe.
+    pub fn cut(&self) -> impl Future<Output = ()> + Send + 'static {
+        self.cut.clone().cancelled_owned()
+    }
+
+    /// Whether the dataset was fenced since the holder entered.
+    #[must_use]
+    pub fn is_cut(&self) -> bool {
+        self.cut.is_cancelled()
+    }
+}
+
+impl Drop for Pass {
+    fn drop(&mut self) {
+        self.door.inside.send_modify(|inside| *inside -= 1);
+    }
+}
+
+/// All doors of this node.
+#[derive(Debug)]
+pub struct Doors {
+    doors: Mutex<BTreeMap<DatasetId, Arc<Door>>>,
+    clock: Clock,
+    lease: Option<Duration>,
+    /// When the conductor vouched last, in the clock's milliseconds.
+    vouched_ms: AtomicU64,
+}
+
+impl Doors {
+    /// No doors yet. With a `lease`, gates count as open only that long after [`Doors::vouch`].
+    #[must_use]
+    pub fn new(clock: Clock, lease: Option<Duration>) -> Self {
+        let vouched_ms = AtomicU64::new(clock.now().0);
+        Self {
+            doors: Mutex::default(),
+            clock,
+            lease,
+            vouched_ms,
+        }
+    }
+
+    /// The door of a dataset; made on first use.
+    #[must_use]
+    pub fn door(&self, dataset: DatasetId) -> Arc<Door> {
+        let mut doors = self.lock();
+        Arc::clone(
+            doors
+                .entry(dataset)
+                .or_insert_with(|| Arc::new(Door::new(dataset))),
+        )
+    }
+
+    /// All doors that there are.
+    pub(crate) fn all(&self) -> Vec<Arc<Door>> {
+        self.lock().values().cloned().collect()
+    }
+
+    /// Lets requests in under this epoch. Opening again under the same epoch changes nothing.
+    pub fn open(&self, dataset: DatasetId, epoch: Epoch) {
+        self.door(dataset).open(epoch);
+    }
+
+    /// Lets nobody new in; those inside go on.
+    pub fn close(&self, dataset: DatasetId) {
+        self.door(dataset).close();
+    }
+
+    /// Lets nobody in and ends those inside.
+    pub fn fence(&self, dataset: DatasetId) {
+        self.door(dataset).fence();
+    }
+
+    /// Waits until nobody is inside, at most `deadline`. Returns how many still are.
+    pub async fn drain(&self, dataset: DatasetId, deadline: Duration) -> usize {
+        let door = self.door(dataset);
+        let _in_time = tokio::time::timeout(deadline, door.drained()).await;
+        *door.inside.borrow()
+    }
+
+    /// The conductor looked at the clock and found no gap: the gates hold for another lease.
+    pub fn vouch(&self) {
+        self.vouched_ms
+            .fetch_max(self.clock.now().0, Ordering::SeqCst);
+    }
+
+    /// Whether the gates can be believed at this moment.
+    #[must_use]
+    pub fn is_vouched(&self) -> bool {
+        let vouched = Moment(self.vouched_ms.load(Ordering::SeqCst));
+        self.lease
+            .is_none_or(|lease| self.clock.now().since(vouched) <= lease)
+    }
+
+    /// Counters of all doors.
+    #[must_use]
+    pub fn stats(&self) -> crate::stats::ProxyStats {
+        let mut stats = crate::stats::ProxyStats::default();
+        for door in self.all() {
+            stats.add(door.dataset, door.stats());
+        }
+        stats
+    }
+
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<DatasetId, Arc<Door>>> {
+        self.doors.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use hwc_api::ids::{BootId, NodeId};
+    use hwc_api::time::WallTime;
+
+    const DATASET: DatasetId = DatasetId(1);
+
+    fn epoch(counter: u32) -> Epoch {
+        Epoch {
+            counter,
+            node: NodeId(1),
+            boot: BootId(1),
+        }
+    }
+
+    fn doors() -> Doors {
+        Doors::new(Clock::manual(WallTime(0)), None)
+    }
+
+    #[test]
+    fn a_gate_lets_in_under_its_own_epoch_only() {
+        let doors = doors();
+        let door = doors.door(DATASET);
+        assert!(door.enter(epoch(1)).is_none());
+        doors.open(DATASET, epoch(2));
+        assert!(door.enter(epoch(1)).is_none() && door.enter(epoch(3)).is_none());
+        assert!(door.enter(epoch(2)).is_some());
+        doors.close(DATASET);
+        assert!(door.enter(epoch(2)).is_none());
+    }
+
+    #[test]
+    fn closing_leaves_guests_alone_and_a_fence_cuts_them() {
+        let doors = doors();
+        let door = doors.door(DATASET);
+        doors.open(DATASET, epoch(1));
+        let pass = door.enter(epoch(1)).expect("open");
+        doors.close(DATASET);
+        assert!(!pass.is_cut());
+        doors.fence(DATASET);
+        assert!(pass.is_cut());
+    }
+
+    #[test]
+    fn a_new_epoch_cuts_the_guests_of_the_old_one() {
+        let doors = doors();
+        let door = doors.door(DATASET);
+        doors.open(DATASET, epoch(1));
+        let old = door.enter(epoch(1)).expect("open");
+        doors.open(DATASET, epoch(1));
+        assert!(!old.is_cut());
+        doors.close(DATASET);
+        doors.open(DATASET, epoch(2));
+        let new = door.enter(epoch(2)).expect("open");
+        assert!(old.is_cut() && !new.is_cut());
+    }
+
+    #[tokio::test]
+    async fn draining_waits_for_the_last_guest_or_its_deadline() {
+        let doors = doors();
+        let door = doors.door(DATASET);
+        doors.open(DATASET, epoch(1));
+        let pass = door.enter(epoch(1)).expect("open");
+        doors.close(DATASET);
+        assert_eq!(doors.drain(DATASET, Duration::from_millis(5)).await, 1);
+        let (left, ()) = tokio::join!(doors.drain(DATASET, Duration::from_secs(30)), async {
+            tokio::task::yield_now().await;
+            drop(pass);
+        });
+        assert_eq!(left, 0);
+    }
+
+    #[test]
+    fn gates_that_nobody_vouched_for_are_not_believed() {
+        let clock = Clock::manual(WallTime(0));
+        let doors = Doors::new(clock.clone(), Some(Duration::from_secs(4)));
+        clock.advance(Duration::from_secs(4));
+        assert!(doors.is_vouched());
+        clock.advance(Duration::from_millis(1));
+        assert!(!doors.is_vouched());
+        doors.vouch();
+        assert!(doors.is_vouched());
+    }
+}

@@ -1,0 +1,236 @@
+//! The front doors of one node: start, what the conductor tells them, shutdown.
+
+use crate::certificates::CertificateSource;
+use crate::config::ProxyConfig;
+use crate::gates::Doors;
+use crate::http::front::Entrance;
+use crate::http::upstream::Upstreams;
+use crate::listener::{Census, PublicSocket, listen};
+use crate::routes::RoutingTable;
+use crate::shared::Shared;
+use crate::stats::ProxyStats;
+use crate::waiting::WaitingRoom;
+use arc_swap::ArcSwap;
+use hwc_api::ids::{DatasetId, NodeId};
+use hwc_api::ownership::Epoch;
+use hwc_runtime::clock::Clock;
+use hwc_runtime::dial::{Dial, PeerStream};
+use hwc_runtime::lifecycle::Tasks;
+use std::fmt;
+use std::io;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::Semaphore;
+
+/// Why the front doors could not be opened.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// Another program listens there.
+    #[error(
+        "port {} ({address}), which {purpose} needs, is taken by another program: find it with `ss -ltnp 'sport = :{}'` and stop it",
+        address.port(), address.port()
+    )]
+    PortTaken {
+        /// The address.
+        address: SocketAddr,
+        /// What it is for.
+        purpose: &'static str,
+    },
+    /// The port can't be opened for another reason.
+    #[error("listen on {address} for {purpose}")]
+    Listen {
+        /// The address.
+        address: SocketAddr,
+        /// What it is for.
+        purpose: &'static str,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
+    /// Another program serves the MySQL socket.
+    #[error(
+        "{path} is in use by another program: the cluster serves MySQL there; stop and disable Debian's own server with `systemctl disable --now mariadb`"
+    )]
+    SocketTaken {
+        /// The socket.
+        path: PathBuf,
+    },
+    /// The MySQL socket can't be made.
+    #[error("listen on {path}")]
+    Socket {
+        /// The socket.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
+    /// rustls refuses the settings.
+    #[error("prepare TLS")]
+    Tls(#[from] rustls::Error),
+}
+
+/// The addresses that were bound; they differ from the configured ones where port 0 was asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct BoundAddresses {
+    /// Plain HTTP.
+    pub http: SocketAddr,
+    /// HTTPS by SNI.
+    pub https: SocketAddr,
+    /// The panel's own door.
+    pub panel: SocketAddr,
+    /// MySQL over TCP.
+    pub mysql_tcp: SocketAddr,
+}
+
+/// The front doors of one node. Cheap to clone: clones are the same doors.
+#[derive(Clone)]
+pub struct AwesomeProxy {
+    shared: Arc<Shared>,
+    addresses: BoundAddresses,
+}
+
+impl fmt::Debug for AwesomeProxy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("AwesomeProxy")
+            .field("me", &self.shared.me)
+            .field("addresses", &self.addresses)
+            .finish_non_exhaustive()
+    }
+}
+
+impl AwesomeProxy {
+    /// Opens all doors. Until [`AwesomeProxy::set_routes`] nothing is known; until
+    /// [`AwesomeProxy::open_gate`] nothing is served from here. The work runs in a child of `tasks`.
+    ///
+    /// # Errors
+    /// When a port or the MySQL socket is taken or can't be opened; then nothing stays open.
+    pub fn start(
+        config: ProxyConfig,
+        me: NodeId,
+        dial: Arc<dyn Dial>,
+        certificates: Arc<dyn CertificateSource>,
+        clock: Clock,
+        tasks: &Tasks,
+    ) -> Result<Self, StartError> {
+        let http = listen(config.http, "plain HTTP")?;
+        let https = listen(config.https, "HTTPS")?;
+        let panel = listen(config.panel, "the panel")?;
+        let mysql_tcp = listen(config.mysql_tcp, "MySQL")?;
+        let mysql_socket = PublicSocket::listen(&config.mysql_socket)?;
+        let addresses = BoundAddresses {
+            http: bound(&http, config.http),
+            https: bound(&https, config.https),
+            panel: bound(&panel, config.panel),
+            mysql_tcp: bound(&mysql_tcp, config.mysql_tcp),
+        };
+        let limits = &config.limits;
+        let shared = Arc::new(Shared {
+            me,
+            table: Arc::new(ArcSwap::from_pointee(RoutingTable::empty(me))),
+            doors: Doors::new(clock.clone(), limits.gate_lease),
+            room: Arc::new(WaitingRoom::new(limits)),
+            upstreams: Upstreams::new(limits),
+            connections: Census::new(limits.connections, limits.connections_per_address),
+            mysql_sessions: Arc::new(Semaphore::new(limits.mysql_sessions)),
+            dial,
+            certificates,
+            clock,
+            tasks: tasks.child(),
+            config,
+        });
+        let tls = crate::http::tls::acceptor(&shared)?;
+        let https_port = addresses.https.port();
+        crate::http::serve(&shared, http, Entrance::Plain { https_port }, None);
+        crate::http::serve(&shared, https, Entrance::Secure, Some(tls.clone()));
+        crate::http::serve(&shared, panel, Entrance::Panel, Some(tls));
+        crate::mysql::serve_tcp(&shared, mysql_tcp);
+        crate::mysql::serve_socket(&shared, mysql_socket);
+        tracing::info!(http = %addresses.http, https = %addresses.https, panel = %addresses.panel,
+            mysql = %addresses.mysql_tcp, "front doors are open");
+        Ok(Self { shared, addresses })
+    }
+
+    /// Where it listens.
+    #[must_use]
+    pub const fn addresses(&self) -> BoundAddresses {
+        self.addresses
+    }
+
+    /// Takes a new table; requests that wait look again if their dataset's route changed.
+    pub fn set_routes(&self, table: RoutingTable) {
+        self.shared.set_routes(table);
+    }
+
+    /// The table in use: the one to make the next from ([`RoutingTable::followed_by`]).
+    #[must_use]
+    pub fn routes(&self) -> Arc<RoutingTable> {
+        self.shared.table.load_full()
+    }
+
+    /// Serves a dataset from this node under this epoch. Repeating it changes nothing; another
+    /// epoch ends what still runs under the old one.
+    pub fn open_gate(&self, dataset: DatasetId, epoch: Epoch) {
+        self.shared.doors.open(dataset, epoch);
+    }
+
+    /// Lets no new request or connection in (they wait); those inside go on: [`AwesomeProxy::drain`]
+    /// waits for them, [`AwesomeProxy::fence`] ends them. For planned moves.
+    pub fn close_gate(&self, dataset: DatasetId) {
+        self.shared.doors.close(dataset);
+    }
+
+    /// Closes the gate and ends at once what is inside: answers are cut, MySQL sessions are closed,
+    /// requests that may be repeated go to the next live node. When it returns nothing more is
+    /// dispatched to this node's services.
+    pub fn fence(&self, dataset: DatasetId) {
+        self.shared.doors.fence(dataset);
+    }
+
+    /// The epoch under which this node serves a dataset; none while its gate is closed.
+    #[must_use]
+    pub fn gate(&self, dataset: DatasetId) -> Option<Epoch> {
+        self.shared.doors.door(dataset).open_epoch()
+    }
+
+    /// Waits until nothing is inside any more, at most `deadline`; returns how much still is.
+    pub async fn drain(&self, dataset: DatasetId, deadline: Duration) -> usize {
+        self.shared.doors.drain(dataset, deadline).await
+    }
+
+    /// The conductor's word that it looked at the clock and found no gap. With
+    /// `Limits::gate_lease` set, the gates of a node that was frozen are not believed before it.
+    pub fn vouch(&self) {
+        self.shared.doors.vouch();
+    }
+
+    /// Serves visitors' requests that another node's front door sends here, until `stream` ends.
+    /// `peer` is the node that TLS proved.
+    pub async fn serve_http_peer(&self, peer: NodeId, stream: PeerStream) {
+        crate::http::peer::serve(Arc::clone(&self.shared), peer, stream).await;
+    }
+
+    /// Serves one MySQL session that another node's front door sends here, until it ends.
+    /// `peer` is the node that TLS proved.
+    pub async fn serve_mysql_peer(&self, peer: NodeId, stream: PeerStream) {
+        crate::mysql::peer::serve(Arc::clone(&self.shared), peer, stream).await;
+    }
+
+    /// The counters.
+    #[must_use]
+    pub fn stats(&self) -> ProxyStats {
+        self.shared.doors.stats()
+    }
+
+    /// Closes the listeners, answers what waits with "come back", lets running requests end for at
+    /// most `deadline`, then cuts them. Returns the names of the tasks that had to be cut.
+    pub async fn shutdown(&self, deadline: Duration) -> Vec<String> {
+        self.shared.upstreams.forget_idle();
+        self.shared.tasks.stop(deadline).await
+    }
+}
+
+fn bound(listener: &tokio::net::TcpListener, asked: SocketAddr) -> SocketAddr {
+    listener.local_addr().unwrap_or(asked)
+}
