@@ -15,6 +15,7 @@
 //! - [`reconcile`]: keeps YakD at work; [`report`]: tells what this node is like.
 
 pub mod freshness;
+pub mod gate;
 pub mod hands;
 pub mod input;
 pub mod keys;

@@ -3,7 +3,7 @@
 
 use anyhow::Context;
 use serde::Deserialize;
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 
 /// What the daemon can be told.
@@ -20,6 +20,8 @@ pub struct Config {
     pub apps: PathBuf,
     /// Archives of applications that need not be fetched.
     pub mirror: PathBuf,
+    /// The address on which nodes talk to each other: all of IPv4 unless said otherwise.
+    pub listen: IpAddr,
     /// The port on which nodes talk to each other, TCP and UDP.
     pub port: u16,
     /// Doors for visitors.
@@ -54,6 +56,7 @@ impl Default for Config {
             pool: PathBuf::from("/srv/hwc"),
             apps: PathBuf::from("/usr/share/hwc/apps"),
             mirror: PathBuf::from("/usr/share/hwc/mirror"),
+            listen: IpAddr::V4(Ipv4Addr::UNSPECIFIED),
             port: 7400,
             doors: Doors::default(),
             panel_group: "hwc-panel".to_owned(),

@@ -13,9 +13,7 @@ mod peer_name;
 mod secret;
 mod start;
 
-pub use authority::{
-    CertificateAuthority, ClusterAuthority, ClusterSecrets, SealingKey, SiteCertificate,
-};
+pub use authority::{CertificateAuthority, ClusterAuthority, ClusterSecrets, SealingKey};
 pub use node::NodeIdentity;
 pub use peer_name::{PeerName, PeerNameError};
 pub use secret::{Fingerprint, SecretBytes, SecretDer};

@@ -1,2 +1,73 @@
-//! hwcd
-fn main() {}
+//! `hwcd`, the node's daemon: see [`hwcd::start`].
+
+use anyhow::{Context, bail};
+use clap::{Parser, Subcommand};
+use hwcd::config::Config;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use tracing_subscriber::EnvFilter;
+
+/// The node daemon of Hybrid Web Cluster.
+#[derive(Parser)]
+#[command(name = "hwcd", version)]
+struct Arguments {
+    /// The configuration file; the defaults where there is none.
+    #[arg(long, default_value = "/etc/hwc/hwcd.toml")]
+    config: PathBuf,
+    /// Logs as JSON, for machines.
+    #[arg(long)]
+    log_json: bool,
+    #[command(subcommand)]
+    command: Option<Command>,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// What the daemon starts itself for; not for people.
+    #[command(hide = true)]
+    Internal {
+        /// Which of them, with its arguments.
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        words: Vec<String>,
+    },
+}
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    let result = match arguments.command {
+        Some(Command::Internal { words }) => return internal(&words),
+        None => daemon(&arguments),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            tracing::error!(error = format!("{error:#}"), "hwcd ends");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn daemon(arguments: &Arguments) -> anyhow::Result<()> {
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
+    let logs = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    // journald notes the time itself.
+    let logs = logs.without_time().with_ansi(false);
+    if arguments.log_json {
+        logs.json().init();
+    } else {
+        logs.init();
+    }
+    if rustls::crypto::aws_lc_rs::default_provider().install_default().is_err() {
+        bail!("another TLS library was installed first");
+    }
+    let config = Config::load(&arguments.config)?;
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().context("start tokio")?;
+    runtime.block_on(hwcd::start::run(config))
+}
+
+fn internal(words: &[String]) -> ExitCode {
+    match words.split_first() {
+        Some((first, rest)) if first == "unpack" => hwc_yakd::apps::unpack::run(rest),
+        Some(_) | None => ExitCode::from(2),
+    }
+}

@@ -1,109 +1,79 @@
-//! How far the copies of the datasets that this node serves lag behind it. Pure, but for the list
-//! of datasets with changes that are in no snapshot yet, which HCFS hands in.
+//! Tells how far the copies of the datasets that this node serves lag behind it.
+//!
+//! The conductor says what each holder is known to have; HCFS knows which changes that lacks. Beside
+//! the conductor's loop, because measuring waits for the disk.
 
+use super::hands::Rooms;
+use super::input::{Input, Inputs, OwnFact};
 use hwc_api::ids::{DatasetId, NodeId};
 use hwc_api::observed::{DatasetObserved, ReplicaObserved};
+use hwc_api::ownership::SnapshotId;
 use hwc_api::time::WallTime;
 use hwc_state_machine::DatasetStatus;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::watch;
 
-/// What HCFS knows of a live dataset.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct LiveFacts {
-    /// Since when there are changes that are in no snapshot.
-    pub dirty_since: Option<WallTime>,
-    /// Bytes in it.
-    pub used_bytes: u64,
+/// How often it is told, at most.
+const INTERVAL: Duration = Duration::from_millis(500);
+
+/// A dataset that this node serves, with what each other holder is known to have on disk.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Served {
+    /// Which.
+    pub dataset: DatasetId,
+    /// The other nodes that hold it or should.
+    pub others: BTreeMap<NodeId, Option<SnapshotId>>,
 }
 
-/// The report about a dataset that this node serves.
+/// What the brain knows of the holders of a dataset that this node serves.
 #[must_use]
-pub fn observe(dataset: DatasetId, status: &DatasetStatus, facts: LiveFacts, me: NodeId, now: WallTime) -> DatasetObserved {
-    let head = status.lineage.as_ref().and_then(hwc_api::ownership::Lineage::head);
-    let replica = |node: NodeId| {
-        let record = status.views.get(&node).map(|view| &view.record);
-        let record = record.filter(|record| record.has_copy);
-        let acknowledged = record.and_then(|record| record.lineage.head());
-        let has_head = acknowledged.is_some() && acknowledged == head;
-        let current_as_of = match (has_head, facts.dirty_since) {
-            (true, None) => now,
-            (true, Some(since)) => since,
-            (false, _) => record.map_or(WallTime::default(), |record| record.head_taken_at),
-        };
-        let is_current = has_head && facts.dirty_since.is_none();
-        // A report that only says that time has passed would be sent to everyone for nothing.
-        let current_as_of = if is_current { WallTime::default() } else { current_as_of };
-        ReplicaObserved { acknowledged, current_as_of, is_current }
+pub fn served(dataset: DatasetId, status: &DatasetStatus, me: NodeId) -> Served {
+    let has = |node: &NodeId| {
+        let record = status.views.get(node).map(|view| &view.record);
+        record.filter(|record| record.has_copy).and_then(|record| record.lineage.head())
     };
     let holders = status.views.iter().filter(|(_, view)| view.record.has_copy).map(|(node, _)| *node);
     let others = status.members.iter().copied().chain(holders).filter(|node| *node != me);
+    Served { dataset, others: others.map(|node| (node, has(&node))).collect() }
+}
+
+/// Begins to tell.
+pub fn spawn(rooms: &Arc<Rooms>, served: watch::Receiver<Arc<Vec<Served>>>, inputs: Inputs) {
+    let kept = Arc::clone(rooms);
+    rooms.tasks.spawn_until_stopped("freshness of copies", async move {
+        let mut told: BTreeMap<DatasetId, DatasetObserved> = BTreeMap::new();
+        loop {
+            tokio::time::sleep(INTERVAL).await;
+            let now = Arc::clone(&served.borrow());
+            told.retain(|dataset, _| now.iter().any(|served| served.dataset == *dataset));
+            for served in now.iter() {
+                let observed = observe(&kept, served).await;
+                if told.get(&served.dataset) != Some(&observed) {
+                    told.insert(served.dataset, observed.clone());
+                    let _stopped = inputs.send(Input::Own(OwnFact::Dataset(Box::new(observed))));
+                }
+            }
+        }
+    });
+}
+
+async fn observe(rooms: &Rooms, served: &Served) -> DatasetObserved {
+    let mut replicas = BTreeMap::new();
+    for (node, acknowledged) in &served.others {
+        let observed = rooms.hcfs.replica_observed(served.dataset, *acknowledged).await;
+        replicas.insert(*node, without_present(observed));
+    }
     DatasetObserved {
-        dataset,
-        head,
-        used_bytes: facts.used_bytes,
-        replicas: others.map(|node| (node, replica(node))).collect(),
+        dataset: served.dataset,
+        head: rooms.hcfs.freshness(served.dataset).await.head,
+        used_bytes: rooms.hcfs.used_bytes(served.dataset).await,
+        replicas,
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use hwc_api::ids::BootId;
-    use hwc_api::ownership::{Epoch, HolderRecord, HolderState, Lineage, SnapshotId};
-    use hwc_state_machine::{Phase, ViewStatus};
-    use std::collections::BTreeMap;
-
-    const ME: NodeId = NodeId(1);
-    const COPY: NodeId = NodeId(2);
-    const EPOCH: Epoch = Epoch { counter: 1, node: ME, boot: BootId(5) };
-
-    fn lineage(sequence: u32) -> Lineage {
-        Lineage::genesis().with(SnapshotId { epoch: EPOCH, sequence }, 1).expect("a successor")
-    }
-
-    fn status(mine: u32, theirs: u32) -> DatasetStatus {
-        let record = HolderRecord {
-            boot: BootId(6),
-            state: HolderState::Replica,
-            is_contending: false,
-            has_copy: true,
-            is_deleted: false,
-            epoch: Epoch::NONE,
-            seen: EPOCH,
-            lineage: lineage(theirs),
-            heard: Vec::new(),
-            against: Epoch::NONE,
-            divergent: Vec::new(),
-            moving_to: None,
-            head_taken_at: WallTime(500),
-        };
-        DatasetStatus {
-            phase: Phase::Live,
-            is_open: true,
-            is_contending: false,
-            is_deleted: false,
-            epoch: EPOCH,
-            seen: EPOCH,
-            lineage: Some(lineage(mine)),
-            head_taken_at: WallTime(700),
-            divergent: Vec::new(),
-            members: vec![ME, COPY],
-            live: Some(ME),
-            moving_to: None,
-            views: BTreeMap::from([(COPY, ViewStatus { record, is_known: true, is_alive: true })]),
-        }
-    }
-
-    fn copy(mine: u32, theirs: u32, dirty_since: Option<i64>) -> (bool, WallTime) {
-        let facts = LiveFacts { dirty_since: dirty_since.map(WallTime), used_bytes: 0 };
-        let observed = observe(DatasetId(1), &status(mine, theirs), facts, ME, WallTime(1_000));
-        let replica = observed.replicas.get(&COPY).expect("a copy");
-        (replica.is_current, replica.current_as_of)
-    }
-
-    #[test]
-    fn a_copy_is_as_old_as_the_oldest_change_it_lacks() {
-        assert_eq!(copy(3, 3, None), (true, WallTime(0)));
-        assert_eq!(copy(3, 3, Some(900)), (false, WallTime(900)));
-        assert_eq!(copy(3, 2, None), (false, WallTime(500)));
-    }
+/// "Current as of now" would be another report each time, sent to everyone for nothing.
+fn without_present(observed: ReplicaObserved) -> ReplicaObserved {
+    if observed.is_current { ReplicaObserved { current_as_of: WallTime::default(), ..observed } } else { observed }
 }

@@ -12,7 +12,7 @@ use hwc_api::ownership::{Epoch, HolderRecord, Lineage, RouteRecord, SnapshotId};
 use hwc_awesome_proxy::AwesomeProxy;
 use hwc_group::Group;
 use hwc_group::board::Audience;
-use hwc_hcfs::{Hcfs, SendError, SendOrder};
+use hwc_hcfs::{Hcfs, Purpose, SendFailure, SendRequest};
 use hwc_runtime::lifecycle::Tasks;
 use hwc_state_machine::{
     Action, Command, DatasetEvent, PeerMessage, PersistToken, PersistedRow, ReplicateFailure,
@@ -112,7 +112,7 @@ impl Hands {
             Command::Route { record } => {
                 match &record {
                     Some(record) => self.show(Key::Route(dataset), keys::record(record)),
-                    None => self.rooms.group.board().remove(&Key::Route(dataset).to_string()),
+                    None => self.rooms.group.board.remove(&Key::Route(dataset).to_string()),
                 }
                 return Some(OwnRecord::Route(dataset, record));
             }
@@ -123,9 +123,10 @@ impl Hands {
                 let fenced = self.epochs.entry(dataset).or_default().clone();
                 self.queue(dataset, Work::ReopenGate { epoch, fenced });
             }
-            Command::Replicate { transfer, to, epoch, parent, lineage, head_taken_at } => {
-                let order = SendOrder { dataset, to, epoch, parent, lineage, head_taken_at };
-                self.replicate(transfer, order);
+            // HCFS knows when the head was taken.
+            Command::Replicate { transfer, to, epoch, parent, lineage, head_taken_at: _ } => {
+                let purpose = Purpose::Replica;
+                self.replicate(transfer, SendRequest { dataset, to, purpose, epoch, parent, lineage });
             }
             Command::AcceptStream { stream } | Command::CommitStream { stream } => {
                 self.streams.accept(stream);
@@ -137,7 +138,7 @@ impl Hands {
             Command::DropCopy => self.queue(dataset, Work::DropCopy),
             Command::PushDivergent { to, lineage } => self.push_divergent(dataset, to, lineage),
             Command::Send { to, message } => self.send(dataset, to, message),
-            Command::Retain { snapshots } => self.rooms.hcfs.retain(dataset, snapshots),
+            Command::Retain { snapshots } => self.queue(dataset, Work::Retain { snapshots }),
             Command::TellOwner { divergent, winner } => tell_owner(dataset, &divergent, &winner),
             Command::Alarm { alarm } => {
                 tracing::error!(dataset.id = %dataset, ?alarm, "reported what cannot be; refused");
@@ -149,7 +150,11 @@ impl Hands {
     /// Shows a value on this node's board.
     pub fn show(&self, key: Key, value: Result<Vec<u8>, keys::Unreadable>) {
         match value {
-            Ok(value) => self.rooms.group.board().set(key.to_string(), value.into(), Audience::All),
+            Ok(value) => {
+                if let Err(error) = self.rooms.group.board.set(key.to_string(), value, Audience::All) {
+                    tracing::error!(%key, %error, "could not be shown on the board");
+                }
+            }
             Err(error) => tracing::error!(%key, %error, "could not be written for the board"),
         }
     }
@@ -182,7 +187,7 @@ impl Hands {
         let _stopped = worker.send(work);
     }
 
-    fn replicate(&self, transfer: TransferId, order: SendOrder) {
+    fn replicate(&self, transfer: TransferId, order: SendRequest) {
         let (rooms, inputs) = (Arc::clone(&self.rooms), self.inputs.clone());
         let dataset = order.dataset;
         let fenced = self.epochs.get(&dataset).cloned().unwrap_or_default();
@@ -192,7 +197,7 @@ impl Hands {
             let event = match sent {
                 Some(Ok(_)) => DatasetEvent::ReplicaAcknowledged { transfer },
                 Some(Err(error)) => {
-                    let failure = failure(&error);
+                    let failure = failure(error.failure());
                     let error = anyhow::Error::new(error);
                     tracing::info!(dataset.id = %dataset, node.id = %to, ?failure, error = format!("{error:#}"), "not sent");
                     DatasetEvent::ReplicateFailed { transfer, failure }
@@ -206,7 +211,9 @@ impl Hands {
     fn push_divergent(&self, dataset: DatasetId, to: NodeId, lineage: Lineage) {
         let rooms = Arc::clone(&self.rooms);
         self.rooms.tasks.spawn_until_stopped(format!("push a divergent copy of dataset {dataset}"), async move {
-            if let Err(error) = rooms.hcfs.push_divergent(dataset, to, &lineage).await {
+            let purpose = Purpose::Divergent;
+            let request = SendRequest { dataset, to, purpose, epoch: Epoch::NONE, parent: None, lineage };
+            if let Err(error) = rooms.hcfs.send(request).await {
                 let error = anyhow::Error::new(error);
                 tracing::warn!(dataset.id = %dataset, node.id = %to, error = format!("{error:#}"), "divergent copy not pushed");
             }
@@ -224,7 +231,7 @@ impl Hands {
                 }
             };
             // Lost messages are the protocol's business: it says them again or does without.
-            if let Err(error) = rooms.group.calls().call(to, BRAIN_CALL, body.into()).await {
+            if let Err(error) = rooms.group.calls.call(to, BRAIN_CALL, body.into()).await {
                 tracing::info!(dataset.id = %dataset, node.id = %to, %error, "message not delivered");
             }
         });
@@ -243,10 +250,10 @@ fn tell_owner(dataset: DatasetId, divergent: &Lineage, winner: &Lineage) {
     );
 }
 
-fn failure(error: &SendError) -> ReplicateFailure {
-    match error {
-        SendError::Refused { .. } => ReplicateFailure::Refused,
-        SendError::ParentMissing { .. } => ReplicateFailure::ParentMissing,
-        _ => ReplicateFailure::Interrupted,
+const fn failure(failure: SendFailure) -> ReplicateFailure {
+    match failure {
+        SendFailure::Interrupted => ReplicateFailure::Interrupted,
+        SendFailure::Refused => ReplicateFailure::Refused,
+        SendFailure::ParentMissing => ReplicateFailure::ParentMissing,
     }
 }

@@ -53,6 +53,8 @@ pub enum Input {
 pub enum OwnFact {
     /// This node's report of itself.
     Node(Box<hwc_api::observed::NodeObserved>),
+    /// How fresh the copies of a dataset are that this node serves.
+    Dataset(Box<hwc_api::observed::DatasetObserved>),
     /// How far a job here is; none when it is over and its end is in the registry.
     Job(hwc_api::ids::JobId, Option<hwc_api::job::JobProgress>),
     /// A session ended here.

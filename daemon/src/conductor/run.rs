@@ -1,6 +1,6 @@
 //! The conductor's loop: hears what happens, asks the brain, has it done, keeps the picture.
 
-use super::freshness::{self, LiveFacts};
+use super::freshness::{self, Served};
 use super::hands::{Hands, OwnRecord, Rooms};
 use super::input::{Input, OwnFact};
 use super::keys::{self, Key, Shown};
@@ -9,7 +9,6 @@ use crate::picture::Picture;
 use bytes::Bytes;
 use hwc_api::desired::Desired;
 use hwc_api::ids::{DatasetId, NodeId};
-use hwc_api::observed::DatasetObserved;
 use hwc_api::ownership::HolderState;
 use hwc_api::v1::NodeHealth;
 use hwc_awesome_proxy::{LiveRoute, RoutingTable};
@@ -22,9 +21,6 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{mpsc, watch};
-
-/// How often the freshness of the copies is told, at most.
-const FRESHNESS: Duration = Duration::from_millis(500);
 
 /// The conductor.
 pub struct Conductor {
@@ -42,6 +38,8 @@ pub struct Conductor {
     pub inputs: mpsc::UnboundedReceiver<Input>,
     /// Where the picture goes.
     pub picture: watch::Sender<Arc<Picture>>,
+    /// Where the list of served datasets goes.
+    pub served: watch::Sender<Arc<Vec<Served>>>,
     /// Wakes YakD when what is live here changed, or the settings.
     pub reconcile: Waker,
 }
@@ -54,8 +52,6 @@ struct State {
     are_routes_new: bool,
     /// The table that the front doors have; the next one shares what did not change.
     table: RoutingTable,
-    told: BTreeMap<DatasetId, DatasetObserved>,
-    freshness_due: Moment,
     last: Moment,
 }
 
@@ -82,7 +78,7 @@ impl Conductor {
                 }
             }
             self.tick(&mut state);
-            self.tell_freshness(&mut state);
+            self.tell_served(&mut state);
             self.show(&mut state);
         }
         self.hands.close_all_gates();
@@ -98,8 +94,6 @@ impl Conductor {
             is_picture_new: true,
             are_routes_new: true,
             table: RoutingTable::empty(self.me),
-            told: BTreeMap::new(),
-            freshness_due: now,
             last: now,
         }
     }
@@ -193,8 +187,11 @@ impl Conductor {
 
     fn hear_membership(&mut self, state: &mut State, event: &MembershipEvent) {
         let (node, health, event) = match *event {
-            MembershipEvent::Up(node) => (node, NodeHealth::Up, Event::PeerAlive { node }),
-            MembershipEvent::Down(node) => (node, NodeHealth::Down, Event::PeerSuspect { node }),
+            MembershipEvent::Up { node, .. } => (node, NodeHealth::Up, Some(Event::PeerAlive { node })),
+            MembershipEvent::Trusted { node } => (node, NodeHealth::Up, None),
+            // The brain acts on declarations only.
+            MembershipEvent::Suspect { node } => (node, NodeHealth::Suspect, None),
+            MembershipEvent::Down { node, .. } => (node, NodeHealth::Down, Some(Event::PeerSuspect { node })),
         };
         if node == self.me {
             return;
@@ -204,7 +201,9 @@ impl Conductor {
             state.is_picture_new = true;
             state.are_routes_new = true;
         }
-        self.think(state, event);
+        if let Some(event) = event {
+            self.think(state, event);
+        }
     }
 
     fn hear_board(&mut self, state: &mut State, event: BoardEvent) {
@@ -213,10 +212,10 @@ impl Conductor {
                 let Some(key) = Key::parse(&key) else { return };
                 self.hear_value(state, node, key, value);
             }
-            BoardEvent::Synced { node, boot } => {
-                self.think(state, Event::RecordsHeard { node, boot });
+            BoardEvent::Synced { node, start } => {
+                self.think(state, Event::RecordsHeard { node, boot: start.boot });
             }
-            BoardEvent::Connected(_) | BoardEvent::Disconnected(_) => {}
+            BoardEvent::Connected { .. } | BoardEvent::Disconnected { .. } => {}
         }
     }
 
@@ -241,12 +240,16 @@ impl Conductor {
                 self.hands.show(Key::Node, keys::report(&report));
                 state.shown(self.me, Shown::Node(report));
             }
+            OwnFact::Dataset(observed) => {
+                self.hands.show(Key::Dataset(observed.dataset), keys::report(&observed));
+                state.shown(self.me, Shown::Dataset(observed));
+            }
             OwnFact::Job(job, Some(progress)) => {
                 self.hands.show(Key::Job(job), keys::report(&progress));
                 state.shown(self.me, Shown::Job(progress));
             }
             OwnFact::Job(job, None) => {
-                self.rooms.group.board().remove(&Key::Job(job).to_string());
+                self.rooms.group.board.remove(&Key::Job(job).to_string());
             }
             OwnFact::RevokedSession(session, expires_at) => {
                 self.hands.show(Key::Session(session), keys::record(&expires_at));
@@ -255,32 +258,20 @@ impl Conductor {
         }
     }
 
-    fn tell_freshness(&mut self, state: &mut State) {
-        let now = self.clock.now();
-        if now < state.freshness_due {
+    /// Says which datasets are served here and what the others have of them.
+    fn tell_served(&self, state: &mut State) {
+        let status = |dataset| Some((dataset, self.brain.status(dataset)?));
+        let live = self.hands.live().filter_map(status);
+        let served: Vec<_> = live.map(|(dataset, status)| freshness::served(dataset, &status, self.me)).collect();
+        let before = Arc::clone(&self.served.borrow());
+        if *before == served {
             return;
         }
-        state.freshness_due = now.plus(FRESHNESS);
-        let live: Vec<_> = self.hands.live().collect();
-        for dataset in &live {
-            let Some(status) = self.brain.status(*dataset) else { continue };
-            let facts = LiveFacts {
-                dirty_since: self.rooms.hcfs.dirty_since(*dataset),
-                used_bytes: self.rooms.hcfs.used_bytes(*dataset),
-            };
-            let observed = freshness::observe(*dataset, &status, facts, self.me, self.clock.wall());
-            if state.told.get(dataset) != Some(&observed) {
-                self.hands.show(Key::Dataset(*dataset), keys::report(&observed));
-                state.told.insert(*dataset, observed.clone());
-                state.shown(self.me, Shown::Dataset(Box::new(observed)));
-            }
+        for gone in before.iter().filter(|gone| served.iter().all(|s| s.dataset != gone.dataset)) {
+            self.rooms.group.board.remove(&Key::Dataset(gone.dataset).to_string());
+            state.withdrawn(self.me, Key::Dataset(gone.dataset));
         }
-        let gone: Vec<_> = state.told.keys().filter(|dataset| !live.contains(dataset)).copied().collect();
-        for dataset in gone {
-            state.told.remove(&dataset);
-            self.rooms.group.board().remove(&Key::Dataset(dataset).to_string());
-            state.withdrawn(self.me, Key::Dataset(dataset));
-        }
+        self.served.send_replace(Arc::new(served));
     }
 
     /// Hands out the picture and the routes where they changed.

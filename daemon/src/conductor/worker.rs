@@ -64,6 +64,11 @@ pub enum Work {
     },
     /// Remove the copy.
     DropCopy,
+    /// Keep these snapshots whatever the retention policy says.
+    Retain {
+        /// All of them, in place of those before.
+        snapshots: Vec<SnapshotId>,
+    },
 }
 
 /// One dataset's queue.
@@ -97,17 +102,16 @@ impl Worker {
             Work::FileDivergent { lineage } => self.file_divergent(lineage).await,
             Work::RollBack { to } => self.roll_back(to).await,
             Work::DropCopy => self.drop_copy().await,
+            Work::Retain { snapshots } => {
+                self.rooms.hcfs.retain(self.dataset, snapshots.into_iter().collect()).await;
+            }
         }
     }
 
     async fn open(&self, epoch: Epoch, from: Option<SnapshotId>, fenced: CancellationToken) {
         let opening = async {
-            self.rooms.hcfs.open(self.dataset, epoch, from).await?;
-            self.start_services().await?;
-            if from.is_none() {
-                self.rooms.hcfs.snapshot_now(self.dataset).await?;
-            }
-            anyhow::Ok(())
+            self.rooms.hcfs.go_live(self.dataset, epoch, from).await?;
+            self.start_services().await
         };
         match fenced.run_until_cancelled(opening).await {
             Some(Ok(())) => {
@@ -126,16 +130,14 @@ impl Worker {
 
     async fn start_services(&self) -> anyhow::Result<()> {
         let desired = Arc::clone(&self.rooms.desired.borrow());
-        self.rooms.yakd.start_dataset(&desired, self.dataset).await?;
-        Ok(())
+        Ok(self.rooms.yakd.start_dataset(&desired, self.dataset).await?)
     }
 
     async fn fence(&self, epoch: Epoch) {
         for attempt in 1..=FENCE_TRIES {
             let fencing = async {
-                let desired = Arc::clone(&self.rooms.desired.borrow());
-                self.rooms.yakd.stop_dataset(&desired, self.dataset, StopKind::Fence).await?;
-                anyhow::Ok(self.rooms.hcfs.fence(self.dataset, epoch).await?)
+                self.rooms.yakd.stop_dataset(self.dataset, StopKind::Fence).await?;
+                anyhow::Ok(self.rooms.hcfs.end_live(self.dataset).await?)
             };
             match fencing.await {
                 Ok(taken) => {
@@ -161,10 +163,9 @@ impl Worker {
             tracing::warn!(dataset.id = %self.dataset, left, "requests did not end in time and are cut");
             self.rooms.proxy.fence(self.dataset);
         }
-        let desired = Arc::clone(&self.rooms.desired.borrow());
         let closing = async {
-            self.rooms.yakd.stop_dataset(&desired, self.dataset, StopKind::Planned).await?;
-            anyhow::Ok(self.rooms.hcfs.snapshot_now(self.dataset).await?)
+            self.rooms.yakd.stop_dataset(self.dataset, StopKind::Planned).await?;
+            anyhow::Ok(self.rooms.hcfs.final_snapshot(self.dataset).await?)
         };
         match closing.await {
             Ok(taken) => {

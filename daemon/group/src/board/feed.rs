@@ -5,8 +5,8 @@
 //! it means is looked up when the subscriber asks. So a slow subscriber skips values, never the last
 //! one, and the queue is never longer than there are keys.
 //!
-//! Order: all changes that were known when a node's space became complete come before
-//! [`BoardEvent::Synced`].
+//! Order: changes of one node come in the order in which it wrote them (a key that changes again
+//! while it waits goes to the end), and [`BoardEvent::Synced`] comes after all that waits.
 
 use crate::identity::Start;
 use bytes::Bytes;
@@ -81,18 +81,18 @@ impl Queue {
         self.push(Mark::Link(node));
     }
 
-    /// A key changed.
+    /// A key changed: told after everything that changed before it, so that what is told of a node
+    /// comes in the order in which the node wrote it.
     pub fn value_changed(&mut self, node: NodeId, key: &str) {
-        self.push(Mark::Value(node, key.to_owned()));
+        self.push_last(Mark::Value(node, key.to_owned()));
+        if self.places.contains_key(&Mark::Complete(node)) {
+            self.push_last(Mark::Complete(node));
+        }
     }
 
-    /// A node's space became complete. Goes behind all changes that wait.
+    /// A node's space became complete: told after all changes that wait.
     pub fn became_complete(&mut self, node: NodeId) {
-        let mark = Mark::Complete(node);
-        if let Some(place) = self.places.remove(&mark) {
-            self.order.remove(&place);
-        }
-        self.push(mark);
+        self.push_last(Mark::Complete(node));
     }
 
     /// The next event, with what is known now.
@@ -105,6 +105,13 @@ impl Queue {
             self.places.remove(&mark);
             self.explain(mark, known);
         }
+    }
+
+    fn push_last(&mut self, mark: Mark) {
+        if let Some(place) = self.places.remove(&mark) {
+            self.order.remove(&place);
+        }
+        self.push(mark);
     }
 
     fn push(&mut self, mark: Mark) {
@@ -208,6 +215,30 @@ mod tests {
         let events = all(&mut queue, &world);
         assert_eq!(events, [changed("a", Some("3")), changed("gone", None)]);
         assert_eq!(all(&mut queue, &world), []);
+    }
+
+    #[test]
+    fn values_come_in_the_order_they_were_written() {
+        let mut queue = Queue::default();
+        let mut world = World {
+            connection: Some((1, start(1))),
+            is_complete: true,
+            ..World::default()
+        };
+        let mut write = |queue: &mut Queue, key: &str, value: &'static str| {
+            world.values.insert(key.to_owned(), Bytes::from(value));
+            queue.value_changed(NODE, key);
+        };
+        write(&mut queue, "a", "1");
+        write(&mut queue, "b", "2");
+        queue.became_complete(NODE);
+        write(&mut queue, "a", "3");
+        let synced = BoardEvent::Synced {
+            node: NODE,
+            start: start(1),
+        };
+        let expected = [changed("b", Some("2")), changed("a", Some("3")), synced];
+        assert_eq!(all(&mut queue, &world), expected);
     }
 
     #[test]

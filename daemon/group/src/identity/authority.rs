@@ -6,15 +6,13 @@
 
 use super::{Fingerprint, IdentityError, PeerName, SecretBytes, SecretDer, encoding};
 use hwc_api::ids::ClusterId;
-use hwc_api::names::DomainName;
 use hwc_api::time::WallTime;
 use rcgen::{
     BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,
     KeyUsagePurpose, PublicKeyData, SanType,
 };
-use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
+use rustls::pki_types::{CertificateDer, PrivatePkcs8KeyDer};
 use serde::{Deserialize, Serialize};
-use std::net::IpAddr;
 use time::OffsetDateTime;
 
 const DAY_MS: i64 = 86_400_000;
@@ -23,8 +21,6 @@ const AUTHORITY_LIFE_MS: i64 = 30 * 365 * DAY_MS;
 /// Long, because a node that was switched off for a year should come back by itself; a node's own
 /// start renews it when less than a third is left, and removal does not rely on expiry.
 pub(super) const NODE_LIFE_MS: i64 = 10 * 365 * DAY_MS;
-/// What browsers accept from a private authority, with room to spare (825 days).
-const SITE_LIFE_MS: i64 = 397 * DAY_MS;
 /// Certificates begin in the past: clocks of nodes and visitors differ.
 const BACKDATE_MS: i64 = DAY_MS;
 
@@ -72,17 +68,6 @@ pub struct ClusterAuthority {
     pub secrets: ClusterSecrets,
 }
 
-/// A site's certificate with its key, ready for TLS.
-#[derive(Debug)]
-pub struct SiteCertificate {
-    /// The site's certificate, then the authority's.
-    pub chain: Vec<CertificateDer<'static>>,
-    /// The key of the first.
-    pub key: PrivateKeyDer<'static>,
-    /// When the first one ends.
-    pub not_after: WallTime,
-}
-
 impl ClusterAuthority {
     /// Draws the authority and the secrets of a new cluster.
     ///
@@ -125,34 +110,6 @@ impl ClusterAuthority {
             .push(ExtendedKeyUsagePurpose::ClientAuth);
         self.nodes.sign(&params, public_key)
     }
-
-    /// Makes a key and a certificate of the web authority for a site's domains (and, for the panel,
-    /// a node's addresses). It lives 397 days.
-    ///
-    /// # Errors
-    /// When a certificate can't be made.
-    pub fn issue_site_certificate(
-        &self,
-        domains: &[DomainName],
-        addresses: &[IpAddr],
-        now: WallTime,
-    ) -> Result<SiteCertificate, IdentityError> {
-        let mut params = leaf_params(now, SITE_LIFE_MS);
-        for domain in domains {
-            let name = domain.as_str().to_owned().try_into()?;
-            params.subject_alt_names.push(SanType::DnsName(name));
-        }
-        for address in addresses {
-            params.subject_alt_names.push(SanType::IpAddress(*address));
-        }
-        let key = KeyPair::generate()?;
-        let certificate = self.web.sign(&params, &key)?;
-        Ok(SiteCertificate {
-            chain: vec![certificate, self.web.certificate.clone()],
-            key: PrivateKeyDer::from(key),
-            not_after: now.plus_ms(SITE_LIFE_MS),
-        })
-    }
 }
 
 impl CertificateAuthority {
@@ -186,17 +143,13 @@ impl CertificateAuthority {
     /// Its certificate as people hand it to browsers.
     #[must_use]
     pub fn certificate_pem(&self) -> String {
-        use base64::Engine;
-        let text = base64::engine::general_purpose::STANDARD.encode(self.certificate.as_ref());
-        let mut pem = String::from("-----BEGIN CERTIFICATE-----\n");
-        for (index, character) in text.chars().enumerate() {
-            if index > 0 && index % 64 == 0 {
-                pem.push('\n');
-            }
-            pem.push(character);
-        }
-        pem.push_str("\n-----END CERTIFICATE-----\n");
-        pem
+        pem("CERTIFICATE", self.certificate.as_ref())
+    }
+
+    /// Its key, for the room that issues certificates under it. As good as the authority itself.
+    #[must_use]
+    pub fn key_pem(&self) -> String {
+        pem("PRIVATE KEY", self.key.expose())
     }
 
     fn sign(
@@ -208,6 +161,20 @@ impl CertificateAuthority {
         let issuer = Issuer::from_ca_cert_der(&self.certificate, key)?;
         Ok(params.signed_by(public_key, &issuer)?.der().clone())
     }
+}
+
+/// The text form of DER (RFC 7468).
+fn pem(label: &str, der: &[u8]) -> String {
+    use base64::Engine;
+    let text = base64::engine::general_purpose::STANDARD.encode(der);
+    let mut pem = format!("-----BEGIN {label}-----");
+    for (index, character) in text.chars().enumerate() {
+        if index % 64 == 0 {
+            pem.push('\n');
+        }
+        pem.push(character);
+    }
+    pem + &format!("\n-----END {label}-----\n")
 }
 
 fn leaf_params(now: WallTime, life_ms: i64) -> CertificateParams {
@@ -247,27 +214,5 @@ mod tests {
         assert_ne!(one.nodes.fingerprint(), two.nodes.fingerprint());
         assert_ne!(one.nodes.fingerprint(), one.web.fingerprint());
         assert!(!format!("{one:?}").contains(json.split('"').nth_back(1).expect("a key")));
-    }
-
-    #[test]
-    fn a_site_gets_a_certificate_of_the_web_authority() {
-        let now = WallTime(1_800_000_000_000);
-        let authority = ClusterAuthority::create(ClusterId("a".repeat(32)), now).expect("made");
-        let domain = DomainName::parse("shop.example.org").expect("a domain");
-        let issued = authority
-            .issue_site_certificate(&[domain], &[IpAddr::from([192, 0, 2, 1])], now)
-            .expect("issued");
-        assert_eq!(issued.chain.len(), 2);
-        assert_eq!(issued.chain.get(1), Some(authority.web.certificate()));
-        assert!(
-            authority
-                .web
-                .certificate_pem()
-                .lines()
-                .all(|l| l.len() <= 64)
-        );
-        assert!(issued.chain.first().is_some_and(|leaf| {
-            PeerName::of_certificate(leaf) == Err(super::super::PeerNameError::NoNode)
-        }));
     }
 }

@@ -1,0 +1,199 @@
+//! Streams: to the right node, refused to foreign and removed ones, cut at a removal.
+
+use crate::world::{World, eventually, free_addresses, soon};
+use hwc_api::ids::NodeId;
+use hwc_group::Group;
+use hwc_group::datagram::Dropped;
+use hwc_group::identity::NodeIdentity;
+use hwc_group::join::JoinToken;
+use hwc_group::membership::{DownReason, MembershipEvent};
+use hwc_group::roster::Roster;
+use hwc_group::transport::BindError;
+use hwc_runtime::clock::Clock;
+use hwc_runtime::dial::{Dial, DialError, Service};
+use hwc_runtime::lifecycle::Tasks;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+#[tokio::test]
+async fn a_stream_leads_to_the_node_and_tells_who_came() {
+    let world = World::up(3).await;
+    let mut incoming = world.group(2).transport.incoming(Service::Snapshots);
+    for round in 0..3u8 {
+        // The first is a full handshake, the later ones resume it.
+        let dialled = world.group(1).dial();
+        let mut near = soon("a dial", dialled.dial(NodeId(2), Service::Snapshots))
+            .await
+            .expect("dialled");
+        near.write_all(&[round]).await.expect("written");
+        near.flush().await.expect("flushed");
+        let mut far = soon("a stream", incoming.recv()).await.expect("came");
+        assert_eq!(far.peer, NodeId(1));
+        assert_eq!(far.stream.read_u8().await.expect("read"), round);
+        far.stream.write_all(b"yes").await.expect("written");
+        far.stream.shutdown().await.expect("ended");
+        let mut answer = Vec::new();
+        near.read_to_end(&mut answer).await.expect("read");
+        assert_eq!(answer, b"yes");
+    }
+}
+
+#[tokio::test]
+async fn who_cannot_be_reached_is_an_error_that_says_why() {
+    let mut world = World::up(2).await;
+    let dial = world.group(1).dial();
+    let dialled = |node, service| soon("a dial", dial.dial(NodeId(node), service));
+    let unknown = dialled(9, Service::Http).await;
+    assert!(matches!(unknown, Err(DialError::UnknownNode(NodeId(9)))));
+    let no_room = dialled(2, Service::Http).await;
+    assert!(matches!(no_room, Err(DialError::Handshake { .. })));
+    world.take(2).kill();
+    let refused = dialled(2, Service::Board).await;
+    match refused {
+        Err(DialError::Connect { source, .. }) => {
+            assert_eq!(source.kind(), std::io::ErrorKind::ConnectionRefused);
+        }
+        Ok(_) | Err(_) => panic!("a dead node was reached"),
+    }
+}
+
+#[tokio::test]
+async fn a_node_of_another_cluster_is_refused() {
+    let world = World::up(1).await;
+    let mut other = World::planned(2);
+    // It believes that node 1 of its own cluster lives where ours does.
+    other.roster.nodes.insert(NodeId(1), world.address(1));
+    other.start(2, 1);
+    let dial = other.group(2).dial();
+    let dialled = soon("a dial", dial.dial(NodeId(1), Service::Board)).await;
+    assert!(matches!(dialled, Err(DialError::Handshake { .. })));
+    // Its datagrams are dropped, and counted.
+    world.group(1).set_roster(Roster {
+        nodes: [1, 2].map(|n| (NodeId(n), other.address(n))).into(),
+        ..Roster::default()
+    });
+    eventually("forged datagrams are counted", || {
+        world
+            .group(1)
+            .membership
+            .dropped()
+            .contains_key(&Dropped::Forged)
+    })
+    .await;
+    assert!(
+        world
+            .group(1)
+            .membership
+            .standing(NodeId(2))
+            .is_none_or(|s| s.start.is_none())
+    );
+    assert!(world.group(1).board.connected().is_empty());
+}
+
+#[tokio::test]
+async fn a_removed_node_loses_its_streams_and_stays_out() {
+    let world = World::up(3).await;
+    let mut incoming = world.group(1).transport.incoming(Service::Snapshots);
+    let removed = world.group(3).dial();
+    let mut stream = soon("a dial", removed.dial(NodeId(1), Service::Snapshots))
+        .await
+        .expect("dialled");
+    let mut held = soon("a stream", incoming.recv()).await.expect("came");
+    let mut events = world.group(1).membership.subscribe();
+
+    // The removed node itself has not heard of it, and still has its certificate and keys.
+    let roster = Roster {
+        removed: [NodeId(3)].into(),
+        ..world.roster.clone()
+    };
+    world.group(1).set_roster(roster.clone());
+    world.group(2).set_roster(roster);
+
+    assert!(
+        soon("the held stream breaks", held.stream.read_u8())
+            .await
+            .is_err()
+    );
+    assert!(
+        soon("its other end breaks", stream.read_u8())
+            .await
+            .is_err()
+    );
+    let again = soon("a dial", removed.dial(NodeId(1), Service::Snapshots)).await;
+    assert!(matches!(again, Err(DialError::Handshake { .. })));
+    let to_it = world.group(1).dial();
+    let dialled = soon("a dial", to_it.dial(NodeId(3), Service::Board)).await;
+    assert!(matches!(dialled, Err(DialError::UnknownNode(_))));
+    let down = MembershipEvent::Down {
+        node: NodeId(3),
+        reason: DownReason::Removed,
+    };
+    while soon("an event", events.recv()).await != Some(down) {}
+    eventually("its facts are gone", || {
+        !world.group(1).board.connected().contains_key(&NodeId(3))
+    })
+    .await;
+    eventually("its datagrams are dropped", || {
+        let dropped = world.group(1).membership.dropped();
+        dropped.contains_key(&Dropped::UnknownSender)
+    })
+    .await;
+    assert_eq!(world.group(1).membership.standing(NodeId(3)), None);
+}
+
+#[tokio::test]
+async fn a_taken_port_is_said_so() {
+    let world = World::up(1).await;
+    let tasks = Tasks::new();
+    let settings = hwc_group::GroupSettings {
+        listen: world.address(1),
+        identity: world.identity(1),
+        start: hwc_group::identity::Start::default(),
+        roster: world.roster.clone(),
+    };
+    let started = Group::start(settings, &tasks, &Clock::system()).await;
+    assert!(matches!(started, Err(BindError::PortTaken { .. })));
+    assert!(tasks.stop(crate::world::LIMIT).await.is_empty());
+}
+
+#[tokio::test]
+async fn an_expired_certificate_is_refused() {
+    let mut world = World::planned(2);
+    let long_ago = Clock::system().wall().plus_ms(-11 * 365 * 86_400_000);
+    let expired = NodeIdentity::create(world.authority.clone(), NodeId(2), long_ago);
+    world.start(1, 1);
+    let expired = expired.expect("made");
+    let second =
+        crate::world::Node::start(expired.clone(), world.address(2), world.roster.clone(), 1);
+    let dial = second.group.dial();
+    let dialled = soon("a dial", dial.dial(NodeId(1), Service::Board)).await;
+    assert!(matches!(dialled, Err(DialError::Handshake { .. })));
+    let renewed = expired.renewed_if_due(Clock::system().wall());
+    assert!(renewed.expect("readable").is_some());
+}
+
+#[tokio::test]
+async fn a_newcomers_channel_leads_nowhere_else() {
+    // A client without a certificate that asks for another service than joining.
+    let world = World::up(1).await;
+    let stranger = World::planned(1);
+    let token = JoinToken {
+        address: world.address(1),
+        authority: stranger.authority.nodes.fingerprint(),
+        secret: hwc_group::identity::SecretBytes::draw(),
+    };
+    assert_ne!(token.authority, world.authority.nodes.fingerprint());
+    let impostor = NodeIdentity::create(stranger.authority, NodeId(1), Clock::system().wall());
+    let addresses = free_addresses();
+    let roster = Roster {
+        nodes: [(NodeId(1), world.address(1)), (NodeId(7), addresses(7))].into(),
+        ..Roster::default()
+    };
+    let node = crate::world::Node::start(impostor.expect("made"), addresses(7), roster, 1);
+    for service in Service::ALL {
+        let dialled = soon("a dial", node.group.transport.dial(NodeId(1), service)).await;
+        assert!(
+            matches!(dialled, Err(DialError::Handshake { .. })),
+            "{service:?}"
+        );
+    }
+}
