@@ -16,6 +16,15 @@ enum Liveness {
 struct Peer {
     liveness: Liveness,
     board: Option<BootId>,
+    /// Alive and heard at some moment since this node's boot or last gap.
+    was_met: bool,
+}
+
+impl Peer {
+    fn note_meeting(&mut self) {
+        let is_alive = self.liveness != Liveness::Suspected;
+        self.was_met |= is_alive && self.board.is_some();
+    }
 }
 
 /// All other nodes of which anything was said since the boot or the last gap.
@@ -29,19 +38,21 @@ impl Peers {
         if peer.liveness == Liveness::Suspected {
             peer.liveness = Liveness::Alive { since: now };
         }
+        peer.note_meeting();
     }
 
     /// The detector declared `node` unreachable: what it showed before counts no more.
     pub(crate) fn suspect(&mut self, node: NodeId) {
-        *self.entry(node) = Peer {
-            liveness: Liveness::Suspected,
-            board: None,
-        };
+        let peer = self.entry(node);
+        peer.liveness = Liveness::Suspected;
+        peer.board = None;
     }
 
     /// All records of `node` were delivered.
     pub(crate) fn board_heard(&mut self, node: NodeId, boot: BootId) {
-        self.entry(node).board = Some(boot);
+        let peer = self.entry(node);
+        peer.board = Some(boot);
+        peer.note_meeting();
     }
 
     /// Since when the detector calls `node` alive; `None` while it does not.
@@ -57,6 +68,11 @@ impl Peers {
         self.0.get(&node).is_some_and(|peer| peer.board.is_some())
     }
 
+    /// Whether `node` was alive and heard at some moment since this node's boot or last gap.
+    pub(crate) fn was_met(&self, node: NodeId) -> bool {
+        self.0.get(&node).is_some_and(|peer| peer.was_met)
+    }
+
     /// Forgets everything, as after a boot.
     pub(crate) fn forget(&mut self) {
         self.0.clear();
@@ -66,6 +82,7 @@ impl Peers {
         self.0.entry(node).or_insert(Peer {
             liveness: Liveness::Suspected,
             board: None,
+            was_met: false,
         })
     }
 }

@@ -107,6 +107,40 @@ impl World {
         }
     }
 
+    /// A branch that was served gives in only to a winner that has it, or whose round heard it.
+    pub(super) fn check_giving_in(
+        &mut self,
+        id: NodeId,
+        dataset: DatasetId,
+        record: &HolderRecord,
+    ) {
+        let gives_in = self
+            .shown(id, dataset)
+            .is_some_and(|before| before.is_contending && !record.is_contending)
+            && record.state == HolderState::Replica;
+        let has_stood_still = self.running(id).is_none_or(|running| running.had_gap);
+        if !gives_in || has_stood_still || record.is_deleted {
+            return;
+        }
+        let me = self.brain(id).map(hwc_state_machine::StateMachine::me);
+        let is_right = self.node_ids().filter(|node| *node != id).any(|node| {
+            let has_heard = self
+                .brain(id)
+                .and_then(|brain| brain.known_record(dataset, node))
+                .is_some_and(|winner| me.is_some_and(|me| winner.heard.contains(&me)));
+            let has_branch = self
+                .disk(node)
+                .and_then(|disk| disk.datasets.get(&dataset)?.copy.as_ref())
+                .is_some_and(|copy| record.lineage.within(&copy.lineage));
+            has_heard || has_branch
+        });
+        if !is_right {
+            self.violate(format!(
+                "{id} gives in to a winner that never heard of its branch"
+            ));
+        }
+    }
+
     /// Whoever was heard in a round doesn't serve under a lower epoch.
     pub(super) fn check_open(&mut self, id: NodeId, dataset: DatasetId, epoch: Epoch) {
         let Some(mine) = self.shown(id, dataset) else {

@@ -64,6 +64,7 @@ impl World {
     pub(super) fn publish(&mut self, id: NodeId, dataset: DatasetId, record: HolderRecord) {
         self.check_record(id, dataset, &record);
         self.check_winner(id, dataset, &record);
+        self.check_giving_in(id, dataset, &record);
         let start = self.nodes.get(&id).map_or(0, |node| node.start);
         let Some(running) = self.running(id) else {
             return;

@@ -188,6 +188,7 @@ impl World {
         }
         if let Some(running) = self.running(id) {
             running.detector.clear();
+            running.had_gap = true;
             let served: Vec<_> = running
                 .gates
                 .iter()

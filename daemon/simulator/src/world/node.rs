@@ -34,6 +34,8 @@ pub(super) struct Running {
     pub(super) retain: BTreeMap<DatasetId, BTreeSet<SnapshotId>>,
     pub(super) next_stream: u64,
     pub(super) tick_at: Option<u64>,
+    /// Whether it stood still for too long since its start.
+    pub(super) had_gap: bool,
     /// Rows are written in order: not before this moment.
     pub(super) rows_until: u64,
 }
@@ -97,6 +99,7 @@ impl Running {
             retain: BTreeMap::new(),
             next_stream: 0,
             tick_at: None,
+            had_gap: false,
             rows_until: 0,
         }
     }

@@ -185,23 +185,22 @@ impl Ownership {
             .any(|record| record.state == HolderState::Claiming && record.epoch >= self.seen())
     }
 
-    /// When this node has listened long enough after its boot or a gap.
+    /// When this node has listened long enough after its boot or a gap: at once if all other
+    /// holders are there, late if not one of them was ever met.
     fn heard_enough_at(&self, context: &Context<'_>) -> Millis {
         let others = self.other_holders(context.me.node);
-        let heard = self
-            .reach(context)
-            .into_iter()
-            .filter(|node| self.known(*node, context.peers).is_some())
-            .count();
+        let reach = self.reach(context);
+        let is_there =
+            |node: &NodeId| reach.contains(node) && self.known(*node, context.peers).is_some();
         let since = context.listening_since;
         if others.is_empty() {
             since.plus(context.timers.hear_ms)
-        } else if heard == others.len() {
+        } else if others.iter().all(is_there) {
             since
-        } else if heard == 0 {
-            since.plus(context.timers.alone_ms)
-        } else {
+        } else if others.iter().any(|node| context.peers.was_met(*node)) {
             since.plus(context.timers.hear_ms)
+        } else {
+            since.plus(context.timers.alone_ms)
         }
     }
 }
