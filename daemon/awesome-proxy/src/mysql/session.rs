@@ -205,14 +205,18 @@ async fn try_reach(
         Way::Wait => return Ok(None),
     };
     let mut packets = Packets::new(stream);
-    let stop_or_loss = Box::pin(either(
+    let mut stop: BoxFuture<'static, ()> = Box::pin(either(
         stop,
         loses_right(Arc::clone(shared), door, database),
     ));
     let limit = shared.config.limits.mysql_greeting;
-    let packet = in_time(limit, packets.read())
-        .await
-        .map_err(Unreached::Io)?;
+    let greeted = in_time(limit, packets.read());
+    let packet = tokio::select! {
+        biased;
+        // The server may take long to start; a fence does not wait for it.
+        () = &mut stop => return Ok(None),
+        packet = greeted => packet.map_err(Unreached::Io)?,
+    };
     if let Some(error) = told_by_server(&packet) {
         return Err(Unreached::Told(error));
     }
@@ -221,7 +225,7 @@ async fn try_reach(
     Ok(Some(Server {
         packets,
         greeting,
-        stop: stop_or_loss,
+        stop,
         pass,
     }))
 }
