@@ -1,0 +1,297 @@
+//! Starting and stopping what belongs to one live dataset. On the path of a failover: no checker
+//! runs here, and nothing waits for the reconciler.
+//!
+//! The conductor says when: it calls `start` after the dataset became live here, and `stop` before
+//! it gives it up. Nothing else starts anything, so that a fence can't be undone by a reconciler
+//! that looked at older settings.
+
+use crate::config::NodeConfig;
+use crate::database_template::Template;
+use crate::error::YakdError;
+use crate::files::{Changes, FileSet};
+use crate::gather::{DatabasePart, DatasetPart, SitePart, Wanted};
+use crate::home::{self, Home, Owner, as_owner};
+use crate::render::{self, Places};
+use crate::{processes, systemd};
+use hwc_api::ids::DatasetId;
+use hwc_runtime::clock::Clock;
+use hwc_runtime::command::run;
+use std::collections::BTreeMap;
+use std::io;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+/// For how long a service may end by itself at a planned stop. A database writes its logs and
+/// closes its tables in some 100 ms; whatever takes longer is killed and recovers at the next
+/// start.
+const PLANNED_GRACE: Duration = Duration::from_secs(2);
+
+/// Why a dataset is stopped.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum StopKind {
+    /// It may be live elsewhere already: not one more byte. Everything is killed.
+    Fence,
+    /// A move, an update, a deletion: services may end by themselves first.
+    Planned,
+}
+
+/// What runs for datasets, as far as this daemon started it.
+#[derive(Debug, Default)]
+pub(crate) struct Running(Mutex<BTreeMap<DatasetId, Arc<Slot>>>);
+
+/// One dataset's; the lock is held while it is started or stopped.
+#[derive(Debug, Default)]
+struct Slot(tokio::sync::Mutex<Option<DatasetPart>>);
+
+impl Running {
+    fn slot(&self, dataset: DatasetId) -> Arc<Slot> {
+        let mut slots = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        Arc::clone(slots.entry(dataset).or_default())
+    }
+
+    fn all(&self) -> Vec<(DatasetId, Arc<Slot>)> {
+        let slots = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        slots.iter().map(|(id, slot)| (*id, Arc::clone(slot))).collect()
+    }
+
+    /// The parts that are started.
+    pub(crate) async fn parts(&self) -> Vec<DatasetPart> {
+        let mut parts = Vec::new();
+        for (_, slot) in self.all() {
+            parts.extend(slot.0.lock().await.clone());
+        }
+        parts
+    }
+}
+
+/// What starting and stopping needs.
+#[derive(Debug)]
+pub(crate) struct Datasets {
+    pub config: NodeConfig,
+    pub clock: Clock,
+    pub template: Template,
+    pub running: Running,
+}
+
+impl Datasets {
+    /// Brings up what a live dataset needs; returns when its socket takes connections.
+    pub(crate) async fn start(&self, wanted: &Wanted, dataset: DatasetId) -> Result<(), YakdError> {
+        let part = wanted
+            .part_of(dataset)
+            .ok_or(YakdError::UnknownDataset(dataset))?;
+        let slot = self.running.slot(dataset);
+        let mut running = slot.0.lock().await;
+        let places = render::places(&self.config, &part);
+        self.ensure_account(wanted, &part).await?;
+        self.ensure_units(&part).await?;
+        let home = Home::open(&places.dataset).map_err(YakdError::file("open", &places.dataset))?;
+        match &part {
+            DatasetPart::Site(site) => prepare_site(home, site, &places).await?,
+            DatasetPart::Database(database) => {
+                self.prepare_database(home, database, &places).await?;
+            }
+        }
+        // Remembered before it is started: whatever comes of that, stopping will look for it.
+        *running = Some(part.clone());
+        systemd::start(&[&places.socket_unit]).await?;
+        if let DatasetPart::Site(site) = &part {
+            self.open_door(site, &places)?;
+        }
+        tracing::info!(dataset.id = %dataset, unit = places.socket_unit, "started");
+        Ok(())
+    }
+
+    /// Starts again what was started and does not listen any more.
+    pub(crate) async fn heal(&self, wanted: &Wanted) -> Result<(), YakdError> {
+        for (dataset, slot) in self.running.all() {
+            let part = slot.0.lock().await.clone();
+            let Some(part) = part else { continue };
+            let unit = render::places(&self.config, &part).socket_unit;
+            let states = systemd::states(std::slice::from_ref(&unit)).await?;
+            if states != [systemd::UnitState::Active] && wanted.part_of(dataset).is_some() {
+                tracing::warn!(dataset.id = %dataset, unit, "should listen and does not");
+                // Under the lock again: a stop in between has emptied the slot.
+                let running = slot.0.lock().await;
+                if running.is_some() {
+                    systemd::start(&[&unit]).await?;
+                    if let DatasetPart::Site(site) = &part {
+                        self.open_door(site, &render::places(&self.config, &part))?;
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Stops everything that could write to a dataset and waits until nothing is left.
+    pub(crate) async fn stop(&self, dataset: DatasetId, kind: StopKind) -> Result<(), YakdError> {
+        let slot = self.running.slot(dataset);
+        let mut running = slot.0.lock().await;
+        let Some(part) = running.clone() else {
+            return Ok(());
+        };
+        self.stop_part(&part, kind).await?;
+        *running = None;
+        tracing::info!(dataset.id = %dataset, ?kind, "stopped");
+        Ok(())
+    }
+
+    async fn stop_part(&self, part: &DatasetPart, kind: StopKind) -> Result<(), YakdError> {
+        let uid = part.owner().number();
+        let places = render::places(&self.config, part);
+        if let DatasetPart::Site(site) = part {
+            self.close_door(site)?;
+        }
+        match kind {
+            // At once; a connection that comes now starts it anew, until the socket is gone.
+            StopKind::Fence => processes::kill_all(uid, &self.clock).await?,
+            StopKind::Planned => {
+                // The socket first: nothing can start the service again.
+                systemd::stop(&[&places.socket_unit]).await?;
+                let units = [places.service_unit.as_str()];
+                let stop = systemd::stop(&units);
+                if tokio::time::timeout(PLANNED_GRACE, stop).await.is_err() {
+                    tracing::warn!(unit = places.service_unit, "did not end in time and is killed");
+                }
+            }
+        }
+        processes::kill_all(uid, &self.clock).await?;
+        systemd::stop(&[&places.socket_unit, &places.service_unit, &places.slice]).await?;
+        processes::kill_all(uid, &self.clock).await
+    }
+
+    /// Stops whatever an earlier run of the daemon left behind: nothing resumes serving by itself.
+    pub(crate) async fn stop_everything(&self) -> Result<(), YakdError> {
+        let patterns = ["hwc-php@*", "hwc-db@*"];
+        let words = ["stop", "--"].into_iter().chain(patterns);
+        run("systemctl", words).success().await?;
+        for (_, uid) in crate::reconcile::accounts::present()? {
+            processes::kill_all(uid, &self.clock).await?;
+        }
+        Ok(())
+    }
+
+    /// The account is made by the reconciler; where that has not come to it yet, now.
+    async fn ensure_account(&self, wanted: &Wanted, part: &DatasetPart) -> Result<(), YakdError> {
+        let name = match part {
+            DatasetPart::Site(site) => site.unix_name(),
+            DatasetPart::Database(database) => database.unix_name(),
+        };
+        let uid = part.owner().number();
+        let present = crate::reconcile::accounts::present()?;
+        if present.get(&name) != Some(&uid) {
+            crate::reconcile::accounts::create(wanted).await?;
+        }
+        Ok(())
+    }
+
+    async fn ensure_units(&self, part: &DatasetPart) -> Result<(), YakdError> {
+        let mut files = render::dataset_files(&self.config, part)?;
+        if matches!(part, DatasetPart::Database(_)) {
+            files.merge(render::database_settings::render(&self.config)?);
+        }
+        let root = Path::new("/");
+        if files.pending(root)?.is_empty() {
+            return Ok(());
+        }
+        let (_, changes) = FileSet::into_checked(files).apply(root, &[])?;
+        reload_units(&changes).await
+    }
+
+    async fn prepare_database(
+        &self,
+        home: Home,
+        database: &DatabasePart,
+        places: &Places,
+    ) -> Result<(), YakdError> {
+        let owner = Owner::from(database.owner);
+        let folder = &places.dataset;
+        home.give_to(owner, owner.gid, 0o700)
+            .map_err(YakdError::file("give away", folder))?;
+        let data = Path::new("data");
+        let look = as_owner(owner, move || home.exists(data).map(|is| (home, is)));
+        let (home, is_there) = look.await?.map_err(YakdError::file("look into", folder))?;
+        if is_there {
+            return Ok(());
+        }
+        let source = self.template.open().await?;
+        let copied = as_owner(owner, move || {
+            let temporary = Path::new("data.new");
+            home::remove_tree(&home, temporary)?;
+            home::copy_tree(&home, &source, temporary)?;
+            home.rename(temporary, data)?;
+            home.sync_folder(Path::new("."))
+        });
+        copied.await?.map_err(YakdError::file("begin the data directory in", folder))
+    }
+
+    /// Gives the socket its second name, where Apache finds it.
+    fn open_door(&self, site: &SitePart, places: &Places) -> Result<(), YakdError> {
+        let door = render::php_door(&self.config, site);
+        self.close_door(site)?;
+        std::fs::hard_link(&places.socket, &door).map_err(YakdError::file("link", door))
+    }
+
+    fn close_door(&self, site: &SitePart) -> Result<(), YakdError> {
+        let door = render::php_door(&self.config, site);
+        match std::fs::remove_file(&door) {
+            Ok(()) => Ok(()),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+            Err(error) => Err(YakdError::file("remove", door)(error)),
+        }
+    }
+
+    /// The folders of the sockets: volatile, hence made at each start of the daemon.
+    pub(crate) fn ensure_run_folders(&self) -> Result<(), YakdError> {
+        let run = &self.config.run;
+        let folders = [
+            (run.clone(), 0o711, 0),
+            (run.join("fpm"), 0o700, 0),
+            (run.join("db"), 0o700, 0),
+            (run.join("yakd"), 0o700, 0),
+            // Apache passes through; nobody lists.
+            (run.join("php"), 0o710, render::APACHE_GROUP_ID),
+            // The MySQL front door's; there for the sites' units to see it when it comes.
+            ("/run/mysqld".into(), 0o755, 0),
+        ];
+        for (folder, mode, group) in folders {
+            std::fs::create_dir_all(&folder)
+                .and_then(|()| std::os::unix::fs::chown(&folder, Some(0), Some(group)))
+                .and_then(|()| {
+                    std::fs::set_permissions(&folder, std::fs::Permissions::from_mode(mode))
+                })
+                .map_err(YakdError::file("make", &folder))?;
+        }
+        Ok(())
+    }
+}
+
+/// Makes systemd read unit files that it may know in an older form. New ones it finds by itself.
+pub(crate) async fn reload_units(changes: &Changes) -> Result<(), YakdError> {
+    let is_unit = |path: &&std::path::PathBuf| path.starts_with("/etc/systemd/system");
+    if changes.replaced.iter().chain(&changes.removed).any(|path| is_unit(&path)) {
+        systemd::daemon_reload().await?;
+    }
+    Ok(())
+}
+
+/// Makes the folders that a site's dataset begins with.
+async fn prepare_site(home: Home, site: &SitePart, places: &Places) -> Result<(), YakdError> {
+    let owner = Owner::from(site.owner);
+    let folder = &places.dataset;
+    // Apache's group may pass to public_html; nobody else gets in.
+    home.give_to(owner, render::APACHE_GROUP_ID, 0o710)
+        .map_err(YakdError::file("give away", folder))?;
+    let made = as_owner(owner, move || {
+        for (name, mode) in [("public_html", 0o755), ("logs", 0o700), ("sessions", 0o700)] {
+            let path = Path::new(name);
+            if !home.exists(path)? {
+                home.create_folder(path, mode)?;
+            }
+        }
+        Ok(())
+    });
+    made.await?.map_err(YakdError::file("make the folders of", folder))
+}

@@ -1,0 +1,195 @@
+//! The room's front door: [`Yakd`] keeps this node's services equal to the registry.
+//!
+//! `reconcile` takes the full state and no hints, is idempotent, runs one at a time, and is quick
+//! when nothing changed. `start_dataset` and `stop_dataset` go past it: they are on the path of a
+//! failover.
+
+pub(crate) mod accounts;
+mod apache;
+mod services;
+mod units;
+
+use crate::config::NodeConfig;
+use crate::database_template::Template;
+use crate::dataset::{Datasets, Running, StopKind};
+use crate::error::YakdError;
+use crate::gather::{Wanted, gather};
+use crate::render;
+use hwc_api::desired::Desired;
+use hwc_api::ids::{DatabaseId, DatasetId};
+use hwc_api::observed::ServiceObserved;
+use hwc_api::problem::Problem;
+use hwc_runtime::clock::{Clock, Moment};
+use std::collections::BTreeSet;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// How long a state that was put in place is believed without reading all files again: somebody
+/// may have edited one by hand.
+const BELIEVED_FOR: Duration = Duration::from_secs(300);
+
+/// What came of reconciling.
+#[derive(Debug, Clone, Default)]
+pub struct Report {
+    /// Index of the registry change that the services follow; with problems, as far as they could.
+    pub applied_index: u64,
+    /// What could not be brought about.
+    pub problems: Vec<Problem>,
+    /// How the services stand.
+    pub services: Vec<ServiceObserved>,
+}
+
+/// Keeps Apache, PHP, MariaDB and accounts of this node equal to the registry.
+#[derive(Debug)]
+pub struct Yakd {
+    datasets: Datasets,
+    memory: tokio::sync::Mutex<Option<Memory>>,
+}
+
+/// The last run that went without a problem.
+#[derive(Debug)]
+struct Memory {
+    wanted: Wanted,
+    at: Moment,
+}
+
+impl Yakd {
+    /// A room with this configuration. Nothing is touched yet.
+    #[must_use]
+    pub fn new(config: NodeConfig, clock: Clock) -> Self {
+        let template = Template::new(&config);
+        Self {
+            datasets: Datasets {
+                config,
+                clock,
+                template,
+                running: Running::default(),
+            },
+            memory: tokio::sync::Mutex::new(None),
+        }
+    }
+
+    /// Once, at the daemon's start and before anything else: makes the folders of the sockets and
+    /// stops whatever an earlier run left behind. No node resumes serving by itself.
+    ///
+    /// # Errors
+    /// When something that could write to a dataset can't be stopped.
+    pub async fn prepare(&self) -> Result<(), YakdError> {
+        self.datasets.ensure_run_folders()?;
+        self.datasets.stop_everything().await
+    }
+
+    /// The configuration.
+    #[must_use]
+    pub const fn config(&self) -> &NodeConfig {
+        &self.datasets.config
+    }
+
+    /// Where the front door finds Apache.
+    #[must_use]
+    pub fn http_upstream(&self) -> SocketAddr {
+        SocketAddr::from(([127, 0, 0, 1], 8080))
+    }
+
+    /// The socket at which the front door finds the server of a database that is live here.
+    #[must_use]
+    pub fn mysql_endpoint(&self, database: DatabaseId) -> PathBuf {
+        self.config().run.join(format!("db/{database}.sock"))
+    }
+
+    /// Makes the services follow the registry. `live` are the datasets that are live here.
+    pub async fn reconcile(&self, desired: &Desired, live: &BTreeSet<DatasetId>) -> Report {
+        let mut memory = self.memory.lock().await;
+        let wanted = gather(desired);
+        let now = self.datasets.clock.now();
+        let is_believed = memory.as_ref().is_some_and(|memory| {
+            memory.wanted == wanted && now.since(memory.at) < BELIEVED_FOR
+        });
+        let mut problems = wanted.problems.clone();
+        if !is_believed {
+            let found = self.bring_about(&wanted).await;
+            *memory = found.is_empty().then(|| Memory {
+                wanted: wanted.clone(),
+                at: now,
+            });
+            problems.extend(found);
+        }
+        if let Err(error) = self.datasets.heal(&wanted).await {
+            problems.push(error.to_problem());
+        }
+        let services = match services::observe(&self.datasets, &wanted, live).await {
+            Ok((services, found)) => {
+                problems.extend(found);
+                services
+            }
+            Err(error) => {
+                problems.push(error.to_problem());
+                Vec::new()
+            }
+        };
+        Report {
+            applied_index: desired.index,
+            problems,
+            services,
+        }
+    }
+
+    /// Each service by itself: what hinders one does not hold up the others.
+    async fn bring_about(&self, wanted: &Wanted) -> Vec<Problem> {
+        let mut problems = Vec::new();
+        let mut note = |result: Result<Vec<Problem>, YakdError>| match result {
+            Ok(found) => problems.extend(found),
+            Err(error) => problems.push(error.to_problem()),
+        };
+        note(self.datasets.ensure_run_folders().map(|()| Vec::new()));
+        note(self.stop_unwanted(wanted).await);
+        note(accounts::reconcile(wanted, &self.datasets.clock).await);
+        note(units::reconcile(&self.datasets, wanted).await);
+        note(apache::reconcile(&self.datasets.config, wanted).await);
+        note(self.datasets.template.ensure().await.map(|()| Vec::new()));
+        problems
+    }
+
+    /// Stops what runs for sites and databases that the registry does not have any more.
+    async fn stop_unwanted(&self, wanted: &Wanted) -> Result<Vec<Problem>, YakdError> {
+        let mut problems = Vec::new();
+        for part in self.datasets.running.parts().await {
+            let dataset = part.dataset();
+            if wanted.part_of(dataset).is_none()
+                && let Err(error) = self.datasets.stop(dataset, StopKind::Planned).await
+            {
+                problems.push(error.to_problem());
+            }
+        }
+        Ok(problems)
+    }
+
+    /// Brings up what a dataset that became live here needs. Returns when it is ready to serve:
+    /// its socket takes connections, and the first one starts the service. Idempotent.
+    ///
+    /// # Errors
+    /// When the dataset is unknown or its folder absent, or systemd refuses.
+    pub async fn start_dataset(
+        &self,
+        desired: &Desired,
+        dataset: DatasetId,
+    ) -> Result<(), YakdError> {
+        self.datasets.start(&gather(desired), dataset).await
+    }
+
+    /// Stops everything that could write to a dataset and returns when nothing is left that could.
+    /// What was never started here is no error. Idempotent.
+    ///
+    /// # Errors
+    /// When processes outlive SIGKILL, or systemd refuses: then the dataset must not be given up.
+    pub async fn stop_dataset(&self, dataset: DatasetId, kind: StopKind) -> Result<(), YakdError> {
+        self.datasets.stop(dataset, kind).await
+    }
+
+    /// The folder of a live dataset.
+    #[must_use]
+    pub fn dataset_folder(&self, dataset: DatasetId) -> PathBuf {
+        render::dataset_folder(self.config(), dataset)
+    }
+}

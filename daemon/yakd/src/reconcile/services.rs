@@ -1,0 +1,77 @@
+//! How the services stand, for the node's report of itself.
+
+use crate::dataset::Datasets;
+use crate::error::YakdError;
+use crate::gather::{DatasetPart, Wanted};
+use crate::render;
+use crate::systemd::{UnitState, states};
+use hwc_api::ids::DatasetId;
+use hwc_api::observed::{ServiceObserved, ServiceState};
+use hwc_api::problem::{Problem, ProblemCode};
+use std::collections::BTreeSet;
+
+/// Looks at Apache and at everything that should listen here.
+pub(crate) async fn observe(
+    datasets: &Datasets,
+    wanted: &Wanted,
+    live: &BTreeSet<DatasetId>,
+) -> Result<(Vec<ServiceObserved>, Vec<Problem>), YakdError> {
+    let parts: Vec<_> = live.iter().filter_map(|dataset| wanted.part_of(*dataset)).collect();
+    let (sites, databases): (Vec<_>, Vec<_>) = parts
+        .into_iter()
+        .partition(|part| matches!(part, DatasetPart::Site(_)));
+    let mut problems = Vec::new();
+    let apache = one(states(&["apache2.service".to_owned()]).await?.first().copied());
+    let mut services = vec![service("apache", apache)];
+    for (name, parts) in [("php", sites), ("mariadb", databases)] {
+        let state = group(datasets, &parts, &mut problems).await?;
+        services.push(service(name, state));
+    }
+    Ok((services, problems))
+}
+
+fn service(name: &str, state: ServiceState) -> ServiceObserved {
+    ServiceObserved {
+        name: name.to_owned(),
+        state,
+    }
+}
+
+fn one(state: Option<UnitState>) -> ServiceState {
+    match state {
+        Some(UnitState::Active) => ServiceState::Running,
+        Some(UnitState::Inactive | UnitState::Failed) | None => ServiceState::Failed,
+    }
+}
+
+/// All units of one kind: running when every live one listens and none has failed.
+async fn group(
+    datasets: &Datasets,
+    parts: &[DatasetPart],
+    problems: &mut Vec<Problem>,
+) -> Result<ServiceState, YakdError> {
+    let places = parts.iter().map(|part| render::places(&datasets.config, part));
+    let units: Vec<_> = places
+        .flat_map(|places| [places.socket_unit, places.service_unit])
+        .collect();
+    let found = states(&units).await?;
+    let mut worst = if parts.is_empty() {
+        ServiceState::Stopped
+    } else {
+        ServiceState::Running
+    };
+    for (unit, state) in units.iter().zip(found) {
+        // A service that sleeps until it is asked for is as it should be; a socket must be there.
+        let is_well = match state {
+            UnitState::Active => true,
+            UnitState::Inactive => unit.ends_with(".service"),
+            UnitState::Failed => false,
+        };
+        if !is_well {
+            worst = ServiceState::Failed;
+            let message = format!("{unit} should run and does not; see its journal");
+            problems.push(Problem::new(ProblemCode::Internal, message).detail(unit));
+        }
+    }
+    Ok(worst)
+}
