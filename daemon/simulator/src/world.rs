@@ -1,18 +1,20 @@
 //! The cluster: nodes, links and one queue of things that will happen, in virtual time.
 
 mod checks;
+mod copies;
 mod delivery;
 mod executor;
 mod faults;
 mod node;
 mod rest;
+mod streams;
 
 use crate::disk::{Content, Disk};
 use crate::ghost::Ghost;
 use hwc_api::ids::{BootId, DatasetId, NodeId};
 use hwc_api::ownership::{Epoch, HolderRecord, Lineage, SnapshotId};
 use hwc_state_machine::{
-    DatasetEvent, DatasetPolicy, Event, Millis, PeerMessage, PersistToken, PersistedRow,
+    Action, DatasetEvent, DatasetPolicy, Event, Millis, PeerMessage, PersistToken, PersistedRow,
     RegistryView, ReplicateFailure, StateMachine, StreamId, StreamOffer, Timers, TransferId,
 };
 use node::{Node, Running};
@@ -206,7 +208,23 @@ pub struct World {
     temper: Temper,
     ghost: Ghost,
     log: Vec<String>,
+    journal: Option<Vec<JournalEntry>>,
     violation: Option<String>,
+}
+
+/// One step of a brain.
+#[derive(Debug, Clone)]
+pub struct JournalEntry {
+    /// Whose.
+    pub node: NodeId,
+    /// Of which start of the node, counted from 1.
+    pub start: u32,
+    /// When.
+    pub now: Millis,
+    /// What it was told.
+    pub event: Event,
+    /// What it wanted done.
+    pub actions: Vec<Action>,
 }
 
 impl World {
@@ -228,6 +246,7 @@ impl World {
             temper,
             ghost: Ghost::default(),
             log: Vec::new(),
+            journal: None,
             violation: None,
         };
         for id in 1..=nodes {
@@ -269,6 +288,17 @@ impl World {
     #[must_use]
     pub fn violation(&self) -> Option<&str> {
         self.violation.as_deref()
+    }
+
+    /// Notes every step of every brain from here on.
+    pub fn keep_journal(&mut self) {
+        self.journal.get_or_insert_default();
+    }
+
+    /// The steps noted since [`World::keep_journal`].
+    #[must_use]
+    pub fn journal(&self) -> &[JournalEntry] {
+        self.journal.as_deref().unwrap_or_default()
     }
 
     /// What happened, a line each.
@@ -385,11 +415,21 @@ impl World {
     /// Gives a brain an event, carries out what it wants, and checks that nothing is broken.
     fn tell(&mut self, id: NodeId, event: Event) {
         let now = Millis(self.now);
+        let noted = self.journal.is_some().then(|| event.clone());
         let Some(running) = self.running(id) else {
             return;
         };
         let actions = running.brain.step(now, event);
         self.ghost.tally.steps += 1;
+        if let (Some(event), Some(journal)) = (noted, &mut self.journal) {
+            journal.push(JournalEntry {
+                node: id,
+                start: self.nodes.get(&id).map_or(0, |node| node.start),
+                now,
+                event,
+                actions: actions.clone(),
+            });
+        }
         for action in actions {
             self.carry_out(id, action.dataset, action.command);
         }
@@ -411,7 +451,7 @@ impl World {
         };
         if running.tick_at.is_none_or(|scheduled| at < scheduled) {
             running.tick_at = Some(at);
-            self.to_node(id, at.saturating_sub(now).max(1), ForNode::Tick);
+            self.tell_later(id, at.saturating_sub(now).max(1), ForNode::Tick);
         }
     }
 
@@ -425,7 +465,7 @@ impl World {
             .insert((self.now + delay, self.sequence), happening);
     }
 
-    fn to_node(&mut self, node: NodeId, delay: u64, what: ForNode) {
+    fn tell_later(&mut self, node: NodeId, delay: u64, what: ForNode) {
         let Some(start) = self.nodes.get(&node).map(|node| node.start) else {
             return;
         };

@@ -1,6 +1,8 @@
 //! Plays every scenario and compares its log. HWC_UPDATE_EXPECT=1 writes the logs anew: read the
 //! difference before you commit it.
 
+#![allow(clippy::expect_used, reason = "helpers of tests may stop a test")]
+
 use hwc_simulator::scenario::play;
 use hwc_state_machine::StateMachine;
 use std::path::Path;

@@ -29,7 +29,7 @@ fn a_cluster_keeps_its_promises_whatever_a_seed_does_to_it() {
             );
         }
     }
-    println!("{tally:?}");
+    eprintln!("{tally:?}");
     if is_many {
         // A simulator in which nothing happens proves nothing.
         assert!(

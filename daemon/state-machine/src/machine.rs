@@ -149,7 +149,7 @@ impl StateMachine {
     pub fn audience(&self, dataset: DatasetId) -> BTreeSet<NodeId> {
         self.datasets
             .get(&dataset)
-            .map(|ownership| ownership.audience(self.me.node, &self.peers))
+            .map(|ownership| ownership.audience(self.me.node))
             .unwrap_or_default()
     }
 

@@ -63,3 +63,85 @@ fn crowding(node: &NodeCandidate) -> (u128, u32) {
     let per_space = (datasets << 64) / u128::from(node.free_bytes.max(1));
     (per_space, node.load_percent)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn node(id: u16, free_gib: u64, datasets: u32) -> NodeCandidate {
+        NodeCandidate {
+            id: NodeId(id),
+            is_up: true,
+            free_bytes: free_gib << 30,
+            load_percent: 10,
+            datasets,
+            preferred_live: datasets / 2,
+        }
+    }
+
+    fn check(nodes: &[NodeCandidate], copies: u8, expected: &[u16]) {
+        let expected: Vec<_> = expected.iter().copied().map(NodeId).collect();
+        assert_eq!(choose_replicas(nodes, copies), Ok(expected), "{nodes:?}");
+    }
+
+    #[test]
+    fn copies_go_where_few_datasets_share_much_space() {
+        check(
+            &[node(1, 10, 5), node(2, 10, 1), node(3, 10, 2)],
+            2,
+            &[2, 3],
+        );
+        check(&[node(1, 10, 5), node(2, 100, 9), node(3, 10, 4)], 1, &[2]);
+        check(
+            &[node(1, 10, 0), node(2, 10, 0), node(3, 10, 0)],
+            2,
+            &[1, 2],
+        );
+    }
+
+    #[test]
+    fn nodes_that_are_down_or_full_are_not_chosen() {
+        let mut down = node(1, 10, 0);
+        down.is_up = false;
+        let mut full = node(2, 10, 0);
+        full.free_bytes = LEAST_FREE_BYTES - 1;
+        check(&[down.clone(), full.clone(), node(3, 1, 50)], 2, &[3]);
+        let error = choose_replicas(&[down, full], 2).expect_err("a place was found");
+        assert_eq!(
+            error,
+            PlacementError::NoRoom {
+                needed_bytes: LEAST_FREE_BYTES
+            }
+        );
+    }
+
+    #[test]
+    fn the_one_that_is_preferred_least_serves() {
+        let mut busy = node(1, 10, 2);
+        busy.preferred_live = 2;
+        let mut idle = node(2, 10, 2);
+        idle.preferred_live = 0;
+        check(&[busy, idle], 2, &[2, 1]);
+    }
+
+    #[test]
+    fn a_hundred_datasets_spread_evenly() {
+        let mut nodes = vec![
+            node(1, 50, 0),
+            node(2, 50, 0),
+            node(3, 50, 0),
+            node(4, 50, 0),
+        ];
+        for _ in 0..100 {
+            let chosen = choose_replicas(&nodes, 2).expect("room");
+            for node in &mut nodes {
+                node.datasets += u32::from(chosen.contains(&node.id));
+                node.preferred_live += u32::from(chosen.first() == Some(&node.id));
+            }
+        }
+        for node in &nodes {
+            assert_eq!(node.datasets, 50, "{nodes:?}");
+            assert!((20..=30).contains(&node.preferred_live), "{nodes:?}");
+        }
+    }
+}

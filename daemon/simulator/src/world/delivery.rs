@@ -56,7 +56,7 @@ impl World {
                 session,
                 parcel,
             };
-            self.to_node(to, latency, what);
+            self.tell_later(to, latency, what);
         }
     }
 
@@ -110,7 +110,7 @@ impl World {
     }
 
     pub(super) fn ask_for_boards(&mut self, id: NodeId) {
-        self.to_node(id, ASK_FOR_BOARDS_MS, ForNode::AskForBoards);
+        self.tell_later(id, ASK_FOR_BOARDS_MS, ForNode::AskForBoards);
         let asks_all = self.now % ANTI_ENTROPY_MS < ASK_FOR_BOARDS_MS;
         let peers: Vec<_> = self
             .nodes

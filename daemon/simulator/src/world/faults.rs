@@ -40,7 +40,7 @@ impl World {
         self.tell(id, Event::Booted { boot, inventory });
         let view = self.registry_for(id);
         self.tell(id, Event::Registry(view));
-        self.to_node(id, 1, ForNode::AskForBoards);
+        self.tell_later(id, 1, ForNode::AskForBoards);
     }
 
     /// What a crash left in no snapshot gets one under a label that was never used.
@@ -172,7 +172,7 @@ impl World {
             self.notice_gap(id, length_ms);
         }
         for what in deferred {
-            self.to_node(id, 1, what);
+            self.tell_later(id, 1, what);
         }
     }
 
@@ -270,7 +270,7 @@ impl World {
             } else {
                 self.draw((1, 50))
             };
-            self.to_node(id, delay, ForNode::Registry);
+            self.tell_later(id, delay, ForNode::Registry);
         }
     }
 

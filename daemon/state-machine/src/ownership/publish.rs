@@ -159,14 +159,14 @@ impl Ownership {
             head_taken_at: self.head_taken_at,
             divergent: self.divergent.clone(),
             members: self.members().to_vec(),
-            live: self.live_node(me.node, peers),
+            live: self.live_node(me.node),
             moving_to: self.record(me).moving_to,
             views: self.view_statuses(peers),
         }
     }
 
     /// This node, or the one that serves under the highest epoch among those known.
-    fn live_node(&self, me: NodeId, _peers: &Peers) -> Option<NodeId> {
+    fn live_node(&self, me: NodeId) -> Option<NodeId> {
         if matches!(self.role, Role::Serving(_)) {
             return Some(me);
         }

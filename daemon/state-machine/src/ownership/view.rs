@@ -167,7 +167,7 @@ impl Ownership {
     }
 
     /// The nodes that should be shown this node's record.
-    pub(crate) fn audience(&self, me: NodeId, _peers: &Peers) -> BTreeSet<NodeId> {
+    pub(crate) fn audience(&self, me: NodeId) -> BTreeSet<NodeId> {
         self.other_holders(me)
     }
 }

@@ -1,0 +1,95 @@
+//! T10 to T13: planned moves.
+
+use crate::bench::{B, Bench, acknowledging, epoch, lineage};
+use hwc_state_machine::{Command, DatasetEvent, PeerMessage, Phase};
+
+#[test]
+fn t10_to_t11_a_move_promotes_a_target_that_holds_the_head() {
+    let mut bench = Bench::serving();
+    let mine = bench.record().epoch;
+    let head = bench.record().lineage;
+    bench.hear(B, acknowledging(mine, head.clone()));
+    let commands = bench.tell(DatasetEvent::MoveTo { node: B });
+    assert!(
+        commands.contains(&Command::CloseGate { epoch: mine }),
+        "{commands:?}"
+    );
+    let commands = bench.gate_closed(mine, Some(1));
+    assert!(
+        !commands.iter().any(is_promotion),
+        "the target lacks the final snapshot"
+    );
+    let longer = bench.record().lineage;
+    let commands = bench.hear(B, acknowledging(mine, longer));
+    let promoted = commands
+        .iter()
+        .position(is_promotion)
+        .expect("no promotion");
+    let fenced = commands
+        .iter()
+        .position(|command| *command == Command::Fence { epoch: mine });
+    assert!(fenced.is_some_and(|fenced| promoted < fenced));
+    let commands = bench.fenced(mine, None);
+    assert!(
+        !commands
+            .iter()
+            .any(|command| matches!(command, Command::Open { .. }))
+    );
+}
+
+#[test]
+fn t12_a_move_that_takes_too_long_is_called_off_under_the_same_epoch() {
+    let mut bench = Bench::serving();
+    let mine = bench.record().epoch;
+    let head = bench.record().lineage;
+    bench.hear(B, acknowledging(mine, head));
+    bench.tell(DatasetEvent::MoveTo { node: B });
+    bench.gate_closed(mine, Some(1));
+    let commands = bench.wait(6_000);
+    assert!(
+        commands.contains(&Command::ReopenGate { epoch: mine }),
+        "{commands:?}"
+    );
+    bench.tell(DatasetEvent::Opened { epoch: mine });
+    assert!(bench.status().is_open && bench.record().epoch == mine);
+}
+
+#[test]
+fn t13_a_promotion_binds_only_this_start_with_this_head_under_this_epoch() {
+    let head = lineage(&[(1, B, 3)]);
+    let mut other_boot = Bench::following().me();
+    other_boot.boot = hwc_api::ids::BootId(99);
+    for (to, epoch_of, lineage_of, is_taken) in [
+        (None, epoch(2, B), head.clone(), true),
+        (Some(other_boot), epoch(2, B), head.clone(), false),
+        (None, epoch(1, B), head.clone(), false),
+        (None, epoch(2, B), lineage(&[(1, B, 4)]), false),
+    ] {
+        let mut bench = Bench::following();
+        let to = to.unwrap_or(bench.me());
+        let message = PeerMessage::Promote {
+            to,
+            epoch: epoch_of,
+            lineage: lineage_of,
+        };
+        let commands = bench.tell(DatasetEvent::Message { from: B, message });
+        let persisted = Bench::persist_in(&commands);
+        assert_eq!(persisted.is_some(), is_taken);
+        if let Some((row, token)) = persisted {
+            assert_eq!(row.seen.counter, 3);
+            bench.tell(DatasetEvent::Persisted { token });
+            assert_eq!(bench.phase(), Phase::Live);
+            assert_eq!(bench.record().heard, [bench.me()]);
+        }
+    }
+}
+
+fn is_promotion(command: &Command) -> bool {
+    matches!(
+        command,
+        Command::Send {
+            message: PeerMessage::Promote { .. },
+            ..
+        }
+    )
+}
