@@ -67,7 +67,10 @@ impl Starter {
             LogStore::new(self.database.clone()),
             state_machine,
         );
-        Ok(raft.await?)
+        let raft = raft.await?;
+        // Its reports are of what is on disk only after its first turn.
+        raft.with_raft_state(|_state| ()).await?;
+        Ok(raft)
     }
 }
 

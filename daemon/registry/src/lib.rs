@@ -25,6 +25,11 @@ mod store;
 mod submit;
 mod tables;
 
+#[cfg(test)]
+mod cluster_tests;
+#[cfg(test)]
+mod samples;
+
 pub use error::OpenError;
 pub use registry::{Registry, RegistryConfig, Timing};
 pub use status::RegistryStatus;

@@ -184,8 +184,12 @@ impl Registry {
     /// Makes this node the only voter, and waits until it leads.
     async fn found(&self) -> Result<(), Problem> {
         let me = raft_id(self.core.me);
-        let metrics = self.core.metrics();
-        let voters: BTreeSet<u64> = metrics.membership_config.membership().voter_ids().collect();
+        let raft = self.core.raft();
+        let voters = raft.with_raft_state(|state| -> BTreeSet<u64> {
+            let membership = state.membership_state.effective();
+            membership.membership().voter_ids().collect()
+        });
+        let voters = voters.await.map_err(|error| internal(&error.to_string()))?;
         let is_begun = voters == BTreeSet::from([me]);
         let is_founded = self.core.published.desired.borrow().cluster.is_some();
         if self.core.me != FOUNDER || is_founded || !(voters.is_empty() || is_begun) {
@@ -195,10 +199,10 @@ impl Registry {
             ));
         }
         if voters.is_empty() {
-            let founded = self.core.raft().initialize(BTreeSet::from([me])).await;
+            let founded = raft.initialize(BTreeSet::from([me])).await;
             founded.map_err(|error| internal(&error.to_string()))?;
         }
-        let mut metrics = self.core.raft().metrics();
+        let mut metrics = raft.metrics();
         let leads = metrics.wait_for(has_quorum);
         match tokio::time::timeout(FOUND_DEADLINE, leads).await {
             Ok(Ok(_metrics)) => Ok(()),
@@ -248,6 +252,11 @@ impl Registry {
             .spawn_until_stopped(format!("serve registry to node {peer}"), async move {
                 serve::serve(&core, peer, stream).await;
             });
+    }
+
+    #[cfg(test)]
+    pub(crate) fn core(&self) -> &Core {
+        &self.core
     }
 
     /// Stops and closes the store. What was acknowledged is on disk; stopping without this (a

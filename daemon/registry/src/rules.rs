@@ -12,6 +12,8 @@ mod draft;
 mod jobs;
 mod sessions;
 mod sites;
+#[cfg(test)]
+mod tests;
 
 use crate::settings::{Counters, Edit, Settings};
 use draft::Draft;

@@ -14,6 +14,8 @@ pub(crate) mod snapshot;
 pub(crate) mod state_machine;
 
 #[cfg(test)]
+mod state_machine_tests;
+#[cfg(test)]
 mod suite_tests;
 
 use crate::error::OpenError;
@@ -23,7 +25,7 @@ use sqlx::pool::PoolConnection;
 use sqlx::sqlite::{
     SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
 };
-use sqlx::{Sqlite, Transaction};
+use sqlx::{Connection, Sqlite, Transaction};
 use std::fs::{DirBuilder, File, OpenOptions, TryLockError};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::Path;
@@ -41,8 +43,8 @@ const READERS_MAX: u32 = 4;
 pub(crate) struct Database {
     writer: SqlitePool,
     readers: SqlitePool,
-    /// Keeps another process from opening the same store; released when the last clone is dropped.
-    _lock: Arc<File>,
+    /// Keeps another process from opening the same store.
+    lock: Arc<File>,
 }
 
 impl Database {
@@ -79,6 +81,12 @@ impl Database {
             .max_connections(1)
             .idle_timeout(None)
             .max_lifetime(None)
+            // A full disk makes SQLite end the transaction by itself; sqlx then goes on counting
+            // it as open, and the connection can begin no other.
+            .before_acquire(|connection, _meta| {
+                let is_clean = !connection.is_in_transaction();
+                Box::pin(async move { Ok(is_clean) })
+            })
             .connect_with(options.clone())
             .await?;
         let readers = SqlitePoolOptions::new()
@@ -87,7 +95,7 @@ impl Database {
         Ok(Self {
             writer,
             readers,
-            _lock: Arc::new(lock),
+            lock: Arc::new(lock),
         })
     }
 
@@ -133,10 +141,13 @@ impl Database {
         self.readers.begin().await
     }
 
-    /// Closes all connections.
+    /// Closes all connections, and lets go of the file.
     pub async fn close(&self) {
         self.readers.close().await;
         self.writer.close().await;
+        if let Err(error) = self.lock.unlock() {
+            tracing::warn!(%error, "the registry's lock is released only with the process");
+        }
     }
 }
 
