@@ -1,0 +1,65 @@
+### Was schiefging und was zu tun ist, eine Meldung für jeden Code der API. $detail ist der Wert, den
+### die API dazu nennt.
+
+problem-malformed = Die Anfrage war nicht lesbar. Laden Sie die Seite neu und wiederholen Sie sie.
+problem-invalid = { $detail ->
+    [""] Dieser Wert geht hier nicht.
+   *[other] Dieser Wert geht hier nicht: { $detail }.
+}
+problem-sign-in-required = Niemand ist angemeldet. Melden Sie sich an, um weiterzumachen.
+problem-session-expired = Ihre Sitzung ist abgelaufen. Melden Sie sich an, um weiterzumachen.
+problem-wrong-password = Benutzername und Passwort gehören nicht zusammen.
+problem-too-many-attempts = { $detail ->
+    [""] Zu viele falsche Passwörter. Warten Sie eine Weile, bevor Sie es wieder versuchen.
+   *[other] Zu viele falsche Passwörter. Warten Sie { $detail } s, bevor Sie es wieder versuchen.
+}
+problem-forbidden = Ihr Konto darf das nicht. Ein Administrator darf es.
+problem-foreign-origin = Die Anfrage kam von einer fremden Website und wurde abgelehnt. Nichts wurde geändert.
+problem-not-found = Das gibt es nicht mehr, oder es gehört zu einem anderen Konto.
+problem-domain-taken = { $detail } gehört schon zu einer Website. Wählen Sie eine andere Domain, oder löschen Sie zuerst jene Website.
+problem-domain-invalid = Das ist keine Domain. Sie sollte aussehen wie shop.example.
+domain-empty = Tippen Sie eine Domain ein, etwa shop.example.
+domain-too-long = Eine Domain hat höchstens { $limit } Zeichen.
+domain-space = Eine Domain kann kein Leerzeichen und keinen Zeilenumbruch enthalten.
+domain-character = Eine Domain kann { $character } nicht enthalten: nur Buchstaben, Ziffern, Bindestriche und Punkte.
+domain-shape = Das ist keine Domain. Sie sollte aussehen wie shop.example.
+problem-login-taken = Dieser Benutzername gehört schon jemandem. Wählen Sie einen anderen.
+problem-password-weak = { $detail ->
+    [""] Dieses Passwort ist zu leicht zu erraten. Nehmen Sie ein längeres.
+   *[other] Dieses Passwort ist zu leicht zu erraten. Nehmen Sie mindestens { $detail } Zeichen.
+}
+problem-site-limit = Ihr Konto hat so viele Websites, wie es darf: { $detail }. Löschen Sie eine, oder bitten Sie um eine höhere Grenze.
+problem-database-limit = Ihr Konto hat so viele Datenbanken, wie es darf: { $detail }. Löschen Sie eine, oder bitten Sie um eine höhere Grenze.
+problem-database-taken = Eine Datenbank oder ein Benutzer dieses Namens besteht schon. Wählen Sie einen anderen Namen.
+problem-no-node = Kein Knoten kann es gerade aufnehmen: Zu wenige antworten, oder ihre Platten sind voll. Versuchen Sie es später.
+problem-unknown-node = Einen Knoten dieses Namens gibt es nicht.
+problem-node-taken = Name oder Adresse des Knotens gehört einem anderen Knoten des Clusters.
+problem-token-wrong = Dieser Beitrittsschlüssel ist unbekannt. Erzeugen Sie einen neuen.
+problem-token-used = Dieser Beitrittsschlüssel wurde schon benutzt: Jeder gilt für einen Knoten. Erzeugen Sie einen neuen.
+problem-token-expired = Dieser Beitrittsschlüssel ist abgelaufen. Erzeugen Sie einen neuen.
+problem-other-cluster = Der Knoten gehört zu einem anderen Cluster.
+problem-already-member = Der Knoten gehört schon zu einem Cluster.
+problem-not-member = Dieser Knoten gehört noch zu keinem Cluster.
+problem-unknown-app = Diese Anwendung steht nicht im Katalog.
+problem-site-not-empty = In dieser Website liegen schon Dateien. Stimmen Sie unten zu, dass sie ersetzt werden, oder wählen Sie eine andere Website.
+problem-archive-checksum = Das Archiv der Anwendung ist nicht das, was der Katalog erwartet; es wurde nicht benutzt. Sagen Sie es dem Administrator.
+problem-archive-unavailable = Das Archiv der Anwendung war nicht zu bekommen. Versuchen Sie es noch einmal; bleibt es so, sagen Sie es dem Administrator.
+problem-install-failed = { $detail ->
+    [""] Die Installation ist gescheitert. Das Protokoll sagt, warum; Sie können neu beginnen.
+   *[other] Die Installation ist bei „{ $detail }“ gescheitert. Das Protokoll sagt, warum; Sie können neu beginnen.
+}
+problem-job-interrupted = Der Knoten, der daran arbeitete, ist ausgefallen. Beginnen Sie neu; Halbfertiges wird ersetzt.
+problem-site-busy = Mit dieser Website geschieht gerade etwas. Warten Sie, bis es fertig ist.
+problem-site-not-live = Die Website wird gerade von keinem Knoten bedient. Sie kommt von selbst wieder; versuchen Sie es dann.
+problem-disk-full = Die Platte des Knotens ist voll. Nichts wurde geändert. Sagen Sie es dem Administrator.
+problem-settings-read-only = Einstellungen sind nur lesbar: Die meisten Knoten, die sie aufbewahren, sind nicht erreichbar. Websites laufen weiter; versuchen Sie es, wenn die Knoten wieder da sind.
+problem-configuration-refused = { $detail ->
+    [""] Ein Dienst hat die neue Konfiguration abgelehnt; die alte bleibt.
+   *[other] Ein Dienst hat die neue Konfiguration abgelehnt; die alte bleibt: { $detail }
+}
+problem-too-large = Das ist größer als erlaubt.
+problem-conflict = Jemand hat es inzwischen geändert. Laden Sie die Seite neu und wiederholen Sie Ihre Änderung.
+problem-internal = { $detail ->
+    [""] Im Inneren ist etwas kaputtgegangen. Versuchen Sie es noch einmal; bleibt es so, sagen Sie es dem Administrator.
+   *[other] Im Inneren ist etwas kaputtgegangen. Versuchen Sie es noch einmal; bleibt es so, nennen Sie dem Administrator die Nummer { $detail }.
+}

@@ -1,0 +1,65 @@
+### What went wrong and what to do, one message for each code of the API. $detail is the value that
+### the API names with it.
+
+problem-malformed = The request could not be read. Load the page again and repeat it.
+problem-invalid = { $detail ->
+    [""] This value can’t be used here.
+   *[other] This value can’t be used here: { $detail }.
+}
+problem-sign-in-required = Nobody is signed in. Sign in to go on.
+problem-session-expired = Your session is over. Sign in again to go on.
+problem-wrong-password = User name and password don’t belong together.
+problem-too-many-attempts = { $detail ->
+    [""] Too many wrong passwords. Wait a while before you try again.
+   *[other] Too many wrong passwords. Wait { $detail } s before you try again.
+}
+problem-forbidden = Your account may not do this. An administrator can.
+problem-foreign-origin = The request came from another web site and was refused. Nothing was changed.
+problem-not-found = It does not exist any more, or it belongs to another account.
+problem-domain-taken = { $detail } belongs to a site already. Choose another domain, or delete that site first.
+problem-domain-invalid = This is no domain. It should look like shop.example.
+domain-empty = Type a domain, such as shop.example.
+domain-too-long = A domain has at most { $limit } characters.
+domain-space = A domain can’t hold a space or line break.
+domain-character = A domain can’t hold { $character }: letters, digits, hyphens and dots only.
+domain-shape = This is no domain. It should look like shop.example.
+problem-login-taken = This user name belongs to somebody already. Choose another one.
+problem-password-weak = { $detail ->
+    [""] This password is too easy to guess. Take a longer one.
+   *[other] This password is too easy to guess. Take at least { $detail } characters.
+}
+problem-site-limit = Your account has as many sites as it may: { $detail }. Delete one, or ask for a higher limit.
+problem-database-limit = Your account has as many databases as it may: { $detail }. Delete one, or ask for a higher limit.
+problem-database-taken = A database or user of this name exists already. Choose another name.
+problem-no-node = No node can take it just now: too few answer, or their disks are full. Try again later.
+problem-unknown-node = There is no node of this name.
+problem-node-taken = The node’s name or address belongs to another node of the cluster.
+problem-token-wrong = This join token is unknown. Make a new one.
+problem-token-used = This join token was used already: each is good for one node. Make a new one.
+problem-token-expired = This join token is out of date. Make a new one.
+problem-other-cluster = The node belongs to another cluster.
+problem-already-member = The node belongs to a cluster already.
+problem-not-member = This node belongs to no cluster yet.
+problem-unknown-app = There is no such app in the catalogue.
+problem-site-not-empty = There are files in this site already. Agree below that they are replaced, or choose another site.
+problem-archive-checksum = The app’s archive is not what the catalogue expects, so it was not used. Tell the administrator.
+problem-archive-unavailable = The app’s archive could not be fetched. Try again; if it stays so, tell the administrator.
+problem-install-failed = { $detail ->
+    [""] The installation failed. The log says why; you can begin it again.
+   *[other] The installation failed at “{ $detail }”. The log says why; you can begin it again.
+}
+problem-job-interrupted = The node that did the work failed. Begin it again; what was half-made is replaced.
+problem-site-busy = Something is under way on this site. Wait until it is done.
+problem-site-not-live = The site is served by no node just now. It comes back by itself; try again then.
+problem-disk-full = The disk of the node is full. Nothing was changed. Tell the administrator.
+problem-settings-read-only = Settings are read-only: most of the nodes that keep them can’t be reached. Sites go on; try again when the nodes are back.
+problem-configuration-refused = { $detail ->
+    [""] A service refused the new configuration, so the old one stays.
+   *[other] A service refused the new configuration, so the old one stays: { $detail }
+}
+problem-too-large = This is larger than allowed.
+problem-conflict = Somebody changed it in between. Load the page again and repeat your change.
+problem-internal = { $detail ->
+    [""] Something broke inside. Try again; if it stays so, tell the administrator.
+   *[other] Something broke inside. Try again; if it stays so, tell the administrator the number { $detail }.
+}

@@ -1,0 +1,100 @@
+//! What happened: who or what, then why, the time at the end. Told from the sites and their jobs.
+
+use super::icon::{Glyph, Icon};
+use super::moment::{Moment, span};
+use crate::job_text;
+use crate::refusal::problem_text;
+use crate::tr;
+use hwc_api::ids::SiteId;
+use hwc_api::time::WallTime;
+use hwc_api::v1::SiteView;
+use leptos::prelude::*;
+
+/// One thing that happened.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FeedEntry {
+    /// Its icon.
+    pub glyph: Glyph,
+    /// The class of its colour.
+    pub class: &'static str,
+    /// What happened.
+    pub text: String,
+    /// Why, or with what result.
+    pub detail: Option<String>,
+    /// When.
+    pub at: WallTime,
+    /// To which site.
+    pub site: SiteId,
+}
+
+/// What happened to these sites, the newest first.
+#[must_use]
+pub fn feed_entries<'site>(
+    sites: impl Iterator<Item = &'site SiteView>,
+    most: usize,
+) -> Vec<FeedEntry> {
+    let mut entries: Vec<FeedEntry> = sites.flat_map(of_site).collect();
+    entries.sort_by_key(|entry| std::cmp::Reverse(entry.at));
+    entries.truncate(most);
+    entries
+}
+
+fn of_site(site: &SiteView) -> Vec<FeedEntry> {
+    let created = FeedEntry {
+        glyph: Glyph::Plus,
+        class: "",
+        text: tr!("feed-site-created", site = site.title.clone()),
+        detail: None,
+        at: site.created_at,
+        site: site.id,
+    };
+    let job = site.job.as_ref().map(|view| {
+        let (glyph, class) = job_text::glyph(&view.job);
+        let outcome = view.job.outcome.as_ref();
+        FeedEntry {
+            glyph,
+            class,
+            text: job_text::title(&view.job, Some(&site.title)),
+            detail: outcome.map(|outcome| match &outcome.problem {
+                Some(problem) => problem_text(problem),
+                None => tr!(
+                    "job-took",
+                    time = span(view.job.started_at, outcome.ended_at)
+                ),
+            }),
+            at: outcome.map_or(view.job.started_at, |outcome| outcome.ended_at),
+            site: site.id,
+        }
+    });
+    std::iter::once(created).chain(job).collect()
+}
+
+/// The list.
+#[component]
+pub fn Feed(
+    /// What happened.
+    #[prop(into)]
+    entries: Signal<Vec<FeedEntry>>,
+) -> impl IntoView {
+    view! {
+        <ul class="feed">
+            {move || {
+                entries
+                    .get()
+                    .into_iter()
+                    .map(|entry| {
+                        view! {
+                            <li>
+                                <Icon glyph=entry.glyph class=entry.class/>
+                                <span>{entry.text}</span>
+                                <Moment at=entry.at/>
+                                {entry.detail.map(|detail| view! { <small>{detail}</small> })}
+                            </li>
+                        }
+                    })
+                    .collect_view()
+            }}
+        </ul>
+    }
+    .into_any()
+}

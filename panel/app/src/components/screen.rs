@@ -1,0 +1,110 @@
+//! The shell around every page of a signed-in visitor: sidebar, top bar, content.
+
+use super::side_bar::SideBar;
+use super::toast::DoneToast;
+use super::top_bar::TopBar;
+use super::{Glyph, Icon};
+use crate::live::use_live;
+use crate::tr;
+use hwc_api::ids::SiteId;
+use leptos::prelude::*;
+use leptos_meta::Title;
+
+/// Where in the panel a page is: what the sidebar marks, and whose menu it shows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Place {
+    /// The list of sites.
+    Sites,
+    /// A site's first page.
+    SiteOverview(SiteId),
+    /// A site's applications.
+    SiteApps(SiteId),
+    /// The nodes.
+    Nodes,
+    /// The accounts.
+    Accounts,
+    /// Nowhere in particular.
+    Elsewhere,
+}
+
+impl Place {
+    /// The site that the page is about.
+    #[must_use]
+    pub const fn site(self) -> Option<SiteId> {
+        match self {
+            Self::SiteOverview(site) | Self::SiteApps(site) => Some(site),
+            Self::Sites | Self::Nodes | Self::Accounts | Self::Elsewhere => None,
+        }
+    }
+}
+
+/// One step of the way to a page.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Crumb {
+    /// What it is called.
+    pub name: String,
+    /// Where it leads; none for the page itself.
+    pub href: Option<String>,
+}
+
+impl Crumb {
+    /// A step that leads somewhere.
+    pub fn link(name: impl Into<String>, href: impl Into<String>) -> Self {
+        Self {
+            name: name.into(),
+            href: Some(href.into()),
+        }
+    }
+
+    /// The page itself.
+    pub fn here(name: impl Into<String>) -> Self {
+        Self {
+            name: name.into(),
+            href: None,
+        }
+    }
+}
+
+/// The shell with a page in it.
+#[component]
+pub fn Screen(
+    /// The page's title.
+    #[prop(into)]
+    title: Signal<String>,
+    /// Where it is.
+    place: Place,
+    /// The way to it.
+    crumbs: Vec<Crumb>,
+    /// The page.
+    children: Children,
+) -> impl IntoView {
+    let live = use_live();
+    let is_read_only = Memo::new(move |_| !live.settings.get().is_writable);
+    view! {
+        <Title text=move || title.get()/>
+        <a class="skip" href="#main">{tr!("skip-to-content")}</a>
+        <div class="app">
+            <SideBar place/>
+            <div class="column">
+                <TopBar crumbs/>
+                <main class="main" id="main" tabindex="-1">
+                    {move || {
+                        is_read_only
+                            .get()
+                            .then(|| {
+                                view! {
+                                    <p class="banner" role="status">
+                                        <Icon glyph=Glyph::Warning/>
+                                        <span>{tr!("settings-read-only")}</span>
+                                    </p>
+                                }
+                            })
+                    }}
+                    {children()}
+                </main>
+            </div>
+        </div>
+        <DoneToast/>
+    }
+    .into_any()
+}

@@ -1,0 +1,171 @@
+//! Where things are drawn on the map of nodes: pure geometry, in the units of the drawing.
+
+use std::f64::consts::{PI, TAU};
+
+/// Width of the drawing.
+pub const WIDTH: f64 = 700.0;
+/// Radius of a node's disc.
+pub const DISC: f64 = 42.0;
+/// Radius of the ring around it that shows the load.
+pub const RING: f64 = 44.0;
+/// The most nodes that a map shows; beyond it the table is the better picture.
+pub const NODES_MAX: usize = 24;
+/// The most sites that a node shows one by one.
+pub const DOTS_MAX: usize = 60;
+
+/// Room for a disc with its name below.
+const CELL_WIDTH: f64 = 150.0;
+const CELL_HEIGHT: f64 = 170.0;
+/// From the top of a row to the middle of its discs.
+const DISC_MIDDLE: f64 = 78.0;
+/// Around everything.
+const MARGIN: f64 = 24.0;
+
+/// A point of the drawing.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Point {
+    /// From the left.
+    pub x: f64,
+    /// From the top.
+    pub y: f64,
+}
+
+/// Where each of so many nodes stands, and how high the drawing becomes. Up to three nodes form a
+/// triangle, more of them rows that are shifted against each other.
+#[must_use]
+pub fn places(nodes: usize) -> (Vec<Point>, f64) {
+    let per_row = match nodes {
+        0..=2 => 2,
+        3 => 1,
+        4..=8 => 3,
+        _ => 4,
+    };
+    let mut rows: Vec<usize> = if nodes == 3 { vec![1, 2] } else { Vec::new() };
+    let mut left = if nodes == 3 { 0 } else { nodes };
+    while left > 0 {
+        // Rows of a full and a shorter number take turns, so that streams don't hide discs.
+        let room = if rows.len().is_multiple_of(2) {
+            per_row
+        } else {
+            per_row.max(2) - 1
+        };
+        let row = room.max(1).min(left);
+        rows.push(row);
+        left -= row;
+    }
+    let mut places = Vec::with_capacity(nodes);
+    for (row, count) in rows.iter().enumerate() {
+        let gap = (WIDTH - 2.0 * MARGIN) / *count as f64;
+        let gap = gap.clamp(CELL_WIDTH, 300.0);
+        let start = WIDTH / 2.0 - gap * (*count as f64 - 1.0) / 2.0;
+        for column in 0..*count {
+            places.push(Point {
+                x: start + gap * column as f64,
+                y: MARGIN + CELL_HEIGHT * row as f64 + DISC_MIDDLE,
+            });
+        }
+    }
+    let height = 2.0 * MARGIN + CELL_HEIGHT * rows.len().max(1) as f64;
+    (places, height)
+}
+
+/// Where the dots of so many sites are inside a disc: a sunflower, densest in the middle.
+#[must_use]
+pub fn dots(sites: usize, disc: Point) -> Vec<Point> {
+    let golden = PI * (3.0 - 5.0_f64.sqrt());
+    let shown = sites.min(DOTS_MAX);
+    // Few sites stay together in the middle instead of hugging the ring.
+    let spread = (DISC - 12.0) * (shown.max(10) as f64 / DOTS_MAX as f64).sqrt().max(0.45);
+    (0..shown)
+        .map(|index| {
+            let radius = spread * ((index as f64 + 0.5) / shown as f64).sqrt();
+            let angle = golden * index as f64;
+            Point {
+                x: disc.x + radius * angle.cos(),
+                y: disc.y + radius * angle.sin(),
+            }
+        })
+        .collect()
+}
+
+/// The ring's part that is `share` (0 to 1) long, from the top, clockwise, as SVG's `d`.
+#[must_use]
+pub fn arc(disc: Point, share: f64) -> String {
+    let share = share.clamp(0.0, 0.999);
+    let angle = share * TAU;
+    let end_x = disc.x + RING * angle.sin();
+    let end_y = disc.y - RING * angle.cos();
+    let is_large = u8::from(share > 0.5);
+    format!(
+        "M{:.1} {:.1}A{RING} {RING} 0 {is_large} 1 {end_x:.1} {end_y:.1}",
+        disc.x,
+        disc.y - RING
+    )
+}
+
+/// A stream from one disc's ring to another's, slightly bent, as SVG's `d`.
+#[must_use]
+pub fn stream(from: Point, to: Point) -> String {
+    let (dx, dy) = (to.x - from.x, to.y - from.y);
+    let length = dx.hypot(dy).max(1.0);
+    let (unit_x, unit_y) = (dx / length, dy / length);
+    let edge = RING + 6.0;
+    let bend = length * 0.08;
+    let bent_x = f64::midpoint(from.x, to.x) - unit_y * bend;
+    let bent_y = f64::midpoint(from.y, to.y) + unit_x * bend;
+    format!(
+        "M{:.1} {:.1}Q{bent_x:.1} {bent_y:.1} {:.1} {:.1}",
+        from.x + unit_x * edge,
+        from.y + unit_y * edge,
+        to.x - unit_x * edge,
+        to.y - unit_y * edge
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn discs_lie_inside_the_drawing_and_apart() {
+        for nodes in 0..=NODES_MAX {
+            let (places, height) = places(nodes);
+            assert_eq!(places.len(), nodes);
+            for (index, place) in places.iter().enumerate() {
+                assert!(
+                    place.x >= RING && place.x <= WIDTH - RING,
+                    "{nodes}: {place:?}"
+                );
+                assert!(
+                    place.y >= RING && place.y <= height - RING,
+                    "{nodes}: {place:?}"
+                );
+                for other in places.iter().skip(index + 1) {
+                    let distance = (place.x - other.x).hypot(place.y - other.y);
+                    assert!(distance > 2.0 * RING, "{nodes}: {place:?} {other:?}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn dots_stay_inside_their_disc() {
+        let disc = Point { x: 90.0, y: 104.0 };
+        for sites in [0, 1, 7, 60, 5000] {
+            let dots = dots(sites, disc);
+            assert_eq!(dots.len(), sites.min(DOTS_MAX));
+            for dot in dots {
+                assert!((dot.x - disc.x).hypot(dot.y - disc.y) <= DISC - 8.0);
+            }
+        }
+    }
+
+    #[test]
+    fn rings_and_streams_are_numbers_whatever_the_load() {
+        let disc = Point { x: 90.0, y: 104.0 };
+        for share in [-1.0, 0.0, 0.5, 1.0, 40.0] {
+            assert!(!arc(disc, share).contains("NaN"));
+        }
+        assert!(!stream(disc, disc).contains("NaN"));
+    }
+}

@@ -1,0 +1,78 @@
+//! Nodes in words and numbers.
+
+use crate::i18n::format;
+use hwc_api::observed::{NodeObserved, ServiceState};
+use hwc_api::v1::NodeView;
+
+/// How busy the processors are, 0 to 1: load per core.
+#[must_use]
+pub fn load_share(node: &NodeView) -> f64 {
+    node.observed
+        .as_ref()
+        .map(|report| f64::from(report.load_1m) / f64::from(report.cores.max(1)))
+        .unwrap_or_default()
+}
+
+/// A share as whole percent, 0 to 100.
+#[must_use]
+pub fn whole_percent(share: f64) -> u8 {
+    (share.clamp(0.0, 1.0) * 100.0).round() as u8
+}
+
+/// Memory in use, bytes.
+#[must_use]
+pub const fn memory_used(report: &NodeObserved) -> u64 {
+    report
+        .memory_total_bytes
+        .saturating_sub(report.memory_available_bytes)
+}
+
+/// Space in use in the pool, bytes.
+#[must_use]
+pub const fn pool_used(report: &NodeObserved) -> u64 {
+    report
+        .pool_total_bytes
+        .saturating_sub(report.pool_free_bytes)
+}
+
+/// The load as text: `0.41`; a dash where it is not known.
+#[must_use]
+pub fn load(node: &NodeView) -> String {
+    node.observed.as_ref().map_or_else(
+        || "–".to_owned(),
+        |report| format::decimal(f64::from(report.load_1m), 2),
+    )
+}
+
+/// Services that should run and don't.
+#[must_use]
+pub fn failed_services(report: &NodeObserved) -> Vec<String> {
+    report
+        .services
+        .iter()
+        .filter(|service| service.state == ServiceState::Failed)
+        .map(|service| service.name.clone())
+        .collect()
+}
+
+/// How many things want a look.
+#[must_use]
+pub fn trouble_count(node: &NodeView) -> usize {
+    node.observed
+        .as_ref()
+        .map(|report| report.problems.len() + failed_services(report).len())
+        .unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn shares_become_whole_percent() {
+        for (share, percent) in [(0.0, 0), (0.414, 41), (0.999, 100), (7.5, 100), (-1.0, 0)] {
+            assert_eq!(whole_percent(share), percent);
+        }
+        assert_eq!(whole_percent(f64::NAN), 0);
+    }
+}

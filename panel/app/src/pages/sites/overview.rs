@@ -1,0 +1,349 @@
+//! A site's first page: is it live, is it protected, is something moving, what does it run.
+
+use super::delete_form::DeleteSiteForm;
+use super::with_site;
+use crate::components::{
+    Bar, Crumb, Dialog, Empty, Feed, Glyph, Icon, Place, ProtectionLine, Screen, StateBadge,
+    WhereDiagram, feed_entries,
+};
+use crate::i18n::format;
+use crate::job_text;
+use crate::live::use_live;
+use crate::page_data::is_running;
+use crate::protection::Protection;
+use crate::site_text;
+use crate::tone::Tone;
+use crate::tr;
+use hwc_api::ids::SiteId;
+use hwc_api::v1::{DatabaseView, JobView, SiteView};
+use leptos::prelude::*;
+
+/// The page.
+#[component]
+pub fn SitePage() -> impl IntoView {
+    with_site(|id, site| view! { <Overview id site/> })
+}
+
+#[component]
+fn Overview(id: SiteId, site: Signal<SiteView>) -> impl IntoView {
+    let live = use_live();
+    let title = Signal::derive(move || site.with(|site| site.title.clone()));
+    let state = Signal::derive(move || site.with(|site| site.state));
+    let protection = Signal::derive(move || site.with(Protection::of_site));
+    let files = Signal::derive(move || site.with(|site| site.files.clone()));
+    let job = Memo::new(move |_| site.with(|site| site.job.clone()));
+    let is_fresh = Memo::new(move |_| {
+        site.with(|site| {
+            site.app.is_none() && site.job.as_ref().is_none_or(|job| !is_running(&job.job))
+        })
+    });
+    let entries = Memo::new(move |_| site.with(|site| feed_entries(std::iter::once(site), 4)));
+    let parent = if live.is_administrator() {
+        tr!("sites-all-title")
+    } else {
+        tr!("sites-my-title")
+    };
+    let crumbs = vec![
+        Crumb::link(parent, "/sites"),
+        Crumb::here(title.get_untracked()),
+    ];
+    view! {
+        <Screen title place=Place::SiteOverview(id) crumbs>
+            <div class="page-h">
+                <h1><bdi>{move || title.get()}</bdi></h1>
+                <StateBadge state/>
+                <ProtectionLine protection/>
+                <span class="push"></span>
+                <Actions id site/>
+            </div>
+            <div class="grid cols-main">
+                <div class="stackv">
+                    {move || {
+                        job.get()
+                            .filter(|job| is_running(&job.job))
+                            .map(|job| view! { <RunningJob id job/> })
+                    }}
+                    <section class="card">
+                        <div class="card-h">
+                            <h2>{tr!("where-title")}</h2>
+                            <span class="muted">{tr!("where-updates-live")}</span>
+                        </div>
+                        <WhereDiagram dataset=files/>
+                        <div class="card-f">
+                            <Icon glyph=Glyph::Info/>
+                            <span>{move || site.with(what_if)}</span>
+                        </div>
+                    </section>
+                    {move || is_fresh.get().then(|| view! { <StartWithApp id/> })}
+                    <section class="card">
+                        <div class="card-h"><h2>{tr!("feed-title")}</h2></div>
+                        <Feed entries/>
+                    </section>
+                </div>
+                <div class="stackv">
+                    <Domains site/>
+                    {move || site.with(|site| databases(&site.databases))}
+                    <RunsOn site/>
+                </div>
+            </div>
+        </Screen>
+    }
+    .into_any()
+}
+
+/// What can be done with the site.
+#[component]
+fn Actions(id: SiteId, site: Signal<SiteView>) -> impl IntoView {
+    let is_open = RwSignal::new(false);
+    let question = Signal::derive(move || {
+        site.with(|site| tr!("site-delete-title", site = site.title.clone()))
+    });
+    view! {
+        <div class="acts row">
+            <a class="btn" href=move || site.with(site_text::address) target="_blank" rel="noopener">
+                <Icon glyph=Glyph::External/>
+                {tr!("site-open")}
+                <span class="vh">{tr!("opens-new-tab")}</span>
+            </a>
+            <a
+                class="btn btn-danger"
+                href=format!("/sites/{id}/delete")
+                on:click=move |event| {
+                    event.prevent_default();
+                    event.stop_propagation();
+                    is_open.set(true);
+                }
+            >
+                <Icon glyph=Glyph::Trash/>
+                {tr!("site-delete")}
+            </a>
+        </div>
+        <Dialog id="delete-site" title=question is_open>
+            {
+                let first = site.get_untracked();
+                view! {
+                    <DeleteSiteForm site=first>
+                        <button type="button" class="btn" autofocus on:click=move |_| is_open.set(false)>
+                            {tr!("keep-it")}
+                        </button>
+                    </DeleteSiteForm>
+                }
+            }
+        </Dialog>
+    }
+    .into_any()
+}
+
+/// What runs on the site just now.
+#[component]
+fn RunningJob(id: SiteId, job: JobView) -> impl IntoView {
+    let percent = job
+        .progress
+        .as_ref()
+        .map(job_text::percent)
+        .unwrap_or_default();
+    let href = format!("/sites/{id}/jobs/{}", job.job.id);
+    view! {
+        <section class="card">
+            <div class="card-b stackv gap-3">
+                <div class="row">
+                    <Icon glyph=Glyph::Working class="c-move spin"/>
+                    <span class="grow b">{job_text::title(&job.job, None)}</span>
+                    <a class="btn btn-s" href=href>{tr!("job-watch")}</a>
+                </div>
+                <Bar percent=percent tone=Tone::Move thick=true/>
+            </div>
+        </section>
+    }
+    .into_any()
+}
+
+/// What happens when the live node fails; how much is at risk.
+fn what_if(site: &SiteView) -> String {
+    let node = site
+        .files
+        .live_node
+        .as_ref()
+        .map(|node| node.name.to_string());
+    let kept = site.files.divergent_copies
+        + site
+            .databases
+            .iter()
+            .map(|database| database.dataset.divergent_copies)
+            .sum::<u32>();
+    let risk = match (node, Protection::of_site(site)) {
+        (
+            Some(node),
+            Protection::Whole {
+                oldest_ms: Some(0), ..
+            },
+        ) => {
+            tr!("what-if-nothing", node = node)
+        }
+        (
+            Some(node),
+            Protection::Whole {
+                oldest_ms: Some(age),
+                ..
+            },
+        ) => {
+            tr!("what-if-age", node = node, age = format::duration(age))
+        }
+        (
+            Some(node),
+            Protection::Whole {
+                oldest_ms: None, ..
+            }
+            | Protection::Partial { .. },
+        ) => {
+            tr!("what-if-takeover", node = node)
+        }
+        (Some(node), Protection::Begun | Protection::None) => {
+            tr!("what-if-unprotected", node = node)
+        }
+        (None, _) => tr!("what-if-down"),
+    };
+    if kept > 0 {
+        format!("{risk} {}", tr!("what-if-kept", count = kept))
+    } else {
+        risk
+    }
+}
+
+/// An empty site: what to do next.
+#[component]
+fn StartWithApp(id: SiteId) -> impl IntoView {
+    view! {
+        <section class="card">
+            <Empty glyph=Glyph::Apps title=tr!("site-empty") text=tr!("site-empty-text")>
+                <a class="btn btn-primary" href=format!("/sites/{id}/apps/wordpress")>{tr!("site-empty-wordpress")}</a>
+                <a class="btn btn-quiet" href=format!("/sites/{id}/apps")>{tr!("site-empty-other")}</a>
+            </Empty>
+        </section>
+    }
+    .into_any()
+}
+
+#[component]
+fn Domains(site: Signal<SiteView>) -> impl IntoView {
+    view! {
+        <section class="card">
+            <div class="card-h"><h2>{tr!("domains-title")}</h2></div>
+            <ul class="list">
+                {move || {
+                    site.with(|site| {
+                        site.domains
+                            .iter()
+                            .enumerate()
+                            .map(|(index, domain)| {
+                                let shown = domain.to_unicode();
+                                let ascii = domain.to_string();
+                                let note = if shown == ascii {
+                                    if index == 0 { tr!("domain-main") } else { tr!("domain-other") }
+                                } else {
+                                    ascii.clone()
+                                };
+                                view! {
+                                    <li>
+                                        <span class="two grow">
+                                            <bdi class="b wraps">{shown}</bdi>
+                                            <small class="wraps">{note}</small>
+                                        </span>
+                                        <a
+                                            class="btn btn-quiet btn-s btn-i"
+                                            href=format!("https://{ascii}/")
+                                            target="_blank"
+                                            rel="noopener"
+                                            aria-label=tr!("domain-open", domain = ascii.clone())
+                                        >
+                                            <Icon glyph=Glyph::External/>
+                                        </a>
+                                    </li>
+                                }
+                            })
+                            .collect_view()
+                    })
+                }}
+            </ul>
+        </section>
+    }
+    .into_any()
+}
+
+fn databases(databases: &[DatabaseView]) -> Option<impl IntoView + use<>> {
+    if databases.is_empty() {
+        return None;
+    }
+    let lines = databases
+        .iter()
+        .map(|database| {
+            let node = database
+                .dataset
+                .live_node
+                .as_ref()
+                .map_or_else(|| tr!("nowhere"), |node| node.name.to_string());
+            let facts = tr!(
+                "database-facts",
+                size = format::bytes(database.dataset.used_bytes),
+                node = node
+            );
+            let protection = Protection::of_dataset(&database.dataset);
+            view! {
+                <li>
+                    <Icon glyph=Glyph::Database/>
+                    <span class="two grow">
+                        <span class="b mono wraps">{database.name.to_string()}</span>
+                        <small>{facts}</small>
+                        <ProtectionLine protection=Signal::stored(protection)/>
+                    </span>
+                </li>
+            }
+        })
+        .collect_view();
+    Some(view! {
+        <section class="card">
+            <div class="card-h"><h2>{tr!("databases-title")}</h2></div>
+            <ul class="list">{lines}</ul>
+        </section>
+    })
+}
+
+#[component]
+fn RunsOn(site: Signal<SiteView>) -> impl IntoView {
+    view! {
+        <section class="card">
+            <div class="card-h"><h2>{tr!("runs-on-title")}</h2></div>
+            <div class="card-b">
+                {move || {
+                    site.with(|site| {
+                        let app = site.app.as_ref().map_or_else(
+                            || tr!("app-none"),
+                            |app| format!("{} {}", job_text::app_name(&app.app), app.version),
+                        );
+                        let user = site.databases.first().map(|database| database.user.to_string());
+                        view! {
+                            <dl class="kv">
+                                <dt>{tr!("runs-php")}</dt>
+                                <dd>{site.php.as_str()}</dd>
+                                <dt>{tr!("runs-app")}</dt>
+                                <dd>{app}</dd>
+                                <dt>{tr!("size-files")}</dt>
+                                <dd>{format::bytes(site.files.used_bytes)}</dd>
+                                {user
+                                    .map(|user| {
+                                        view! {
+                                            <dt>{tr!("runs-database-host")}</dt>
+                                            <dd><span class="code-b">"localhost"</span></dd>
+                                            <dt>{tr!("runs-database-user")}</dt>
+                                            <dd><span class="code-b">{user}</span></dd>
+                                        }
+                                    })}
+                            </dl>
+                        }
+                    })
+                }}
+            </div>
+        </section>
+    }
+    .into_any()
+}

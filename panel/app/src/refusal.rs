@@ -1,0 +1,197 @@
+//! What a server function answers when it could not do what was asked.
+//!
+//! Either the cluster refused, with a [`Problem`] whose text is translated here by its code; or
+//! nobody answered. `kept` is what the visitor had typed (never a secret): without JavaScript the
+//! form is drawn anew, and nothing that was typed may be lost.
+
+use crate::i18n;
+use crate::tr;
+use hwc_api::names::{DomainName, NameError};
+use hwc_api::problem::{Problem, ProblemCode};
+use leptos::server_fn::codec::JsonEncoding;
+use leptos::server_fn::error::{FromServerFnError, ServerFnErrorErr};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// Why something was not done.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Refusal {
+    /// What was answered.
+    pub reason: Reason,
+    /// What the visitor had typed, by field; no secrets.
+    #[serde(default)]
+    pub kept: BTreeMap<String, String>,
+}
+
+/// What stood in the way.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Reason {
+    /// The cluster refused.
+    Problem(Problem),
+    /// The panel, or the daemon behind it, did not answer.
+    Unreachable,
+}
+
+impl Refusal {
+    /// Nobody answered.
+    #[must_use]
+    pub const fn unreachable() -> Self {
+        Self {
+            reason: Reason::Unreachable,
+            kept: BTreeMap::new(),
+        }
+    }
+
+    /// The same, with what the visitor had typed.
+    #[must_use]
+    pub fn keeping<const N: usize>(mut self, typed: [(&str, &str); N]) -> Self {
+        self.kept = typed
+            .into_iter()
+            .map(|(field, value)| (field.to_owned(), value.to_owned()))
+            .collect();
+        self
+    }
+
+    /// The kind of problem, where the cluster answered.
+    #[must_use]
+    pub fn code(&self) -> Option<ProblemCode> {
+        match &self.reason {
+            Reason::Problem(problem) => Some(problem.code),
+            Reason::Unreachable => None,
+        }
+    }
+
+    /// The field that it concerns.
+    #[must_use]
+    pub fn field(&self) -> Option<&str> {
+        match &self.reason {
+            Reason::Problem(problem) => problem.field.as_deref(),
+            Reason::Unreachable => None,
+        }
+    }
+
+    /// Whether the visitor has to sign in before anything else.
+    #[must_use]
+    pub fn asks_to_sign_in(&self) -> bool {
+        matches!(
+            self.code(),
+            Some(ProblemCode::SignInRequired | ProblemCode::SessionExpired)
+        )
+    }
+
+    /// What happened and what to do, in the page's language.
+    #[must_use]
+    pub fn text(&self) -> String {
+        match &self.reason {
+            Reason::Problem(problem) => match (problem.code, self.kept.get("domain")) {
+                // The rule that was broken is found again here, to be said in the page's language.
+                (ProblemCode::DomainInvalid, Some(typed)) => domain_text(typed),
+                _any_other => problem_text(problem),
+            },
+            Reason::Unreachable => tr!("refusal-unreachable"),
+        }
+    }
+}
+
+/// What is wrong with a domain that somebody typed.
+fn domain_text(typed: &str) -> String {
+    match DomainName::parse(typed.trim_matches(' ')) {
+        Err(NameError::Empty) => tr!("domain-empty"),
+        Err(NameError::TooLong { limit }) => tr!("domain-too-long", limit = limit),
+        Err(NameError::Character(character)) if character.0.is_whitespace() => {
+            tr!("domain-space")
+        }
+        Err(NameError::Character(character)) => {
+            tr!("domain-character", character = shown(character.0))
+        }
+        Err(NameError::Shape(_)) | Ok(_) => tr!("domain-shape"),
+    }
+}
+
+/// A character as it can stand in a sentence.
+fn shown(character: char) -> String {
+    if character.is_control() {
+        format!("U+{:04X}", u32::from(character))
+    } else {
+        character.to_string()
+    }
+}
+
+/// A problem in the page's language: the message `problem-<code>`, which may quote the detail.
+#[must_use]
+pub fn problem_text(problem: &Problem) -> String {
+    let detail = problem.detail.clone().unwrap_or_default();
+    i18n::text(
+        &format!("problem-{}", problem.code),
+        &[("detail", detail.into())],
+    )
+}
+
+impl From<Problem> for Refusal {
+    fn from(problem: Problem) -> Self {
+        Self {
+            reason: Reason::Problem(problem),
+            kept: BTreeMap::new(),
+        }
+    }
+}
+
+impl std::fmt::Display for Refusal {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match &self.reason {
+            Reason::Problem(problem) => problem.fmt(f),
+            Reason::Unreachable => f.write_str("nobody answered"),
+        }
+    }
+}
+
+impl std::error::Error for Refusal {}
+
+impl FromServerFnError for Refusal {
+    type Encoder = JsonEncoding;
+
+    fn from_server_fn_error(error: ServerFnErrorErr) -> Self {
+        match error {
+            ServerFnErrorErr::Args(_)
+            | ServerFnErrorErr::MissingArg(_)
+            | ServerFnErrorErr::Deserialization(_) => {
+                Problem::new(ProblemCode::Malformed, error.to_string()).into()
+            }
+            ServerFnErrorErr::Registration(_)
+            | ServerFnErrorErr::UnsupportedRequestMethod(_)
+            | ServerFnErrorErr::Request(_)
+            | ServerFnErrorErr::Response(_)
+            | ServerFnErrorErr::ServerError(_)
+            | ServerFnErrorErr::MiddlewareError(_)
+            | ServerFnErrorErr::Serialization(_) => Self::unreachable(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_refusal_survives_the_way_through_the_address_of_a_page() {
+        let refusal = Refusal::from(
+            Problem::new(ProblemCode::DomainTaken, "taken")
+                .field("domain")
+                .detail("a.example"),
+        )
+        .keeping([("domain", "a.example")]);
+        assert_eq!(Refusal::de(refusal.ser()), refusal);
+        assert_eq!(refusal.field(), Some("domain"));
+    }
+
+    #[test]
+    fn what_is_no_refusal_reads_as_a_malformed_request() {
+        let read = Refusal::de(bytes_of("{\"reason\":\"nonsense\"}"));
+        assert_eq!(read.code(), Some(ProblemCode::Malformed));
+    }
+
+    fn bytes_of(text: &str) -> leptos::server_fn::Bytes {
+        leptos::server_fn::Bytes::from(text.to_owned())
+    }
+}
