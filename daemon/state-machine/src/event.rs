@@ -32,7 +32,8 @@ pub enum Event {
         /// The node.
         node: NodeId,
     },
-    /// Every record of this peer's board was delivered: what it doesn't show, it doesn't hold.
+    /// Every record of this peer's board was delivered, now or earlier: what it doesn't show, it
+    /// doesn't hold; what was delivered and has not changed since counts (again).
     RecordsHeard {
         /// The peer.
         node: NodeId,

@@ -31,14 +31,16 @@
 //! answers nothing and stops itself.
 //!
 //! **Records.** The record last published per dataset is this node's word. Each node's board of
-//! records is brought to its peers whole after a (re)connection, then by changes, in order. After
-//! each `PeerAlive` (of a peer new, suspected before, or after this node's own gap) the executor
-//! gives all records of the peer's board again, then [`Event::RecordsHeard`]; what it gives after
-//! a gap was received after the gap.
+//! records is brought to its peers, the whole first, then changes, in order. After each `PeerAlive`
+//! of a peer that was new or suspected, and for every peer after this node's own gap, the brain
+//! judges by nothing of that peer until [`Event::RecordsHeard`] says that all it shows was
+//! delivered: records that have not changed need not be given again, but the peer's word that
+//! nothing is missing must be newer than the suspicion or the gap.
 //!
 //! **Standstill.** Before each event, the executor compares clocks (boottime); if it stood still
 //! for longer than the detector's time to declare would allow to go unnoticed, [`Event::Gap`] comes
-//! before anything else, and nothing is sent or answered before its actions are carried out.
+//! before anything else, and nothing is sent or answered before its actions are carried out. Then
+//! every connection is to be asked anew whether the board is complete.
 //!
 //! **Serving.** Requests are let through, snapshots are taken and labelled, and streams are sent
 //! only between `Opened` and `Fence` under that epoch. A snapshot's sequence number is the head's

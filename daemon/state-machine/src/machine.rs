@@ -192,7 +192,7 @@ impl StateMachine {
     }
 
     fn wake_up(&mut self, now: Millis, actions: &mut Vec<Action>) {
-        self.peers.forget();
+        self.peers.forget(now);
         self.listening_since = now;
         let all: Vec<_> = self.datasets.keys().copied().collect();
         for dataset in all {

@@ -73,9 +73,16 @@ impl Peers {
         self.0.get(&node).is_some_and(|peer| peer.was_met)
     }
 
-    /// Forgets everything, as after a boot.
-    pub(crate) fn forget(&mut self) {
-        self.0.clear();
+    /// This node stood still: nobody's records count until they were heard anew. The detector's
+    /// word stands; it speaks again if it changes its mind.
+    pub(crate) fn forget(&mut self, now: Millis) {
+        for peer in self.0.values_mut() {
+            peer.board = None;
+            peer.was_met = false;
+            if let Liveness::Alive { since } = &mut peer.liveness {
+                *since = now;
+            }
+        }
     }
 
     fn entry(&mut self, node: NodeId) -> &mut Peer {

@@ -31,7 +31,6 @@ impl World {
         for (id, peer) in [(one, other), (other, one)] {
             if let Some(running) = self.running(id) {
                 running.lacks_board.insert(peer);
-                running.heard.retain(|(from, _), _| *from != peer);
             }
         }
     }
@@ -140,7 +139,7 @@ impl World {
                     return;
                 }
                 for (dataset, version, record) in records {
-                    self.hear(id, from, dataset, (start, version), true, record);
+                    self.hear(id, from, dataset, (start, version), record);
                 }
                 if let Some(running) = self.running(id) {
                     running.lacks_board.remove(&from);
@@ -152,7 +151,7 @@ impl World {
                 start,
                 version,
                 record,
-            } => self.hear(id, from, dataset, (start, version), false, record),
+            } => self.hear(id, from, dataset, (start, version), record),
             Parcel::Message { dataset, message } => {
                 self.tell_dataset(id, dataset, DatasetEvent::Message { from, message });
             }
@@ -226,18 +225,13 @@ impl World {
         from: NodeId,
         dataset: DatasetId,
         version: (u32, u64),
-        is_whole_board: bool,
         record: HolderRecord,
     ) {
         let Some(running) = self.running(id) else {
             return;
         };
-        let newest = running.heard.get(&(from, dataset)).copied();
-        let is_wanted = match newest {
-            None => true,
-            Some(newest) if is_whole_board => version >= newest,
-            Some(newest) => version > newest,
-        };
+        let newest = running.heard.get(&(from, dataset));
+        let is_wanted = newest.is_none_or(|newest| version > *newest);
         if is_wanted {
             running.heard.insert((from, dataset), version);
             self.tell_dataset(id, dataset, DatasetEvent::Record { from, record });

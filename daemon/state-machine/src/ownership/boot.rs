@@ -41,7 +41,7 @@ impl Ownership {
         }
         self.is_contending = false;
         self.against = Epoch::NONE;
-        self.views.clear();
+        self.forget_peers();
         self.grant = None;
         self.claimable_since = None;
         if let Some(incoming) = self

@@ -93,17 +93,32 @@ impl Ownership {
         })
     }
 
-    /// The peer was declared unreachable: what it showed is kept to be looked at, not to judge by.
+    /// The peer was declared unreachable: what it showed is kept, but not judged by until its
+    /// board is known to be complete again.
     pub(crate) fn forget_peer(&mut self, node: NodeId) {
         if let Some(view) = self.views.get_mut(&node) {
             view.is_known = false;
         }
     }
 
-    /// All that the peer shows was delivered: a record of an earlier start of it is void.
+    /// The same for all peers, after a standstill.
+    pub(super) fn forget_peers(&mut self) {
+        for view in self.views.values_mut() {
+            view.is_known = false;
+            view.header = None;
+            view.acknowledged = None;
+        }
+    }
+
+    /// All that the peer shows at this start of it was delivered: what was delivered before and has
+    /// not changed counts again; a record of an earlier start of it is void.
     pub(crate) fn board_heard(&mut self, node: NodeId, boot: BootId) {
-        let is_void = |view: &View| !view.is_known || view.record.boot != boot;
-        if self.views.get(&node).is_some_and(is_void) {
+        let Some(view) = self.views.get_mut(&node) else {
+            return;
+        };
+        if view.record.boot == boot {
+            view.is_known = true;
+        } else {
             self.views.remove(&node);
         }
     }

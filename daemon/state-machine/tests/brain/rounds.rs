@@ -127,7 +127,8 @@ fn t14_a_gap_fences_first_and_forgets_what_was_promised() {
     bench.fenced(mine, Some(1));
     let status = bench.status();
     assert_eq!(status.phase, Phase::Replica);
-    assert!(!status.is_contending && status.views.is_empty());
+    assert!(!status.is_contending);
+    assert!(status.views.values().all(|view| !view.is_known));
 }
 
 #[test]
@@ -160,4 +161,22 @@ fn a_stranger_neither_persists_nor_shows_anything() {
     let commands = bench.hear(A, acknowledging(epoch(4, A), lineage(&[(1, A, 3)])));
     assert_eq!(commands, []);
     assert_eq!(bench.try_record(), None);
+}
+
+#[test]
+fn what_a_peer_showed_before_counts_again_once_its_board_is_complete() {
+    let mut bench = Bench::serving();
+    let mine = bench.record().epoch;
+    bench.gap();
+    bench.fenced(mine, None);
+    bench.wait(2_000);
+    assert_eq!(bench.phase(), Phase::Replica, "nobody was heard since");
+    bench.all_heard();
+    bench.persist_all();
+    assert_eq!(bench.phase(), Phase::Claiming);
+    bench.wait(1_000);
+    assert_eq!(bench.phase(), Phase::Claiming, "{B} has not answered");
+    let mine = bench.record().epoch;
+    bench.hear(B, acknowledging(mine, lineage(&[(1, B, 3)])));
+    assert_eq!(bench.phase(), Phase::Live);
 }
