@@ -192,7 +192,7 @@ pub enum DatasetEvent {
         /// Which stream.
         stream: StreamId,
     },
-    /// A stream that was offered or accepted won't come to its end.
+    /// A stream that was offered or accepted won't come to its end; the copy is what it was.
     StreamFailed {
         /// Which stream.
         stream: StreamId,

@@ -91,8 +91,10 @@ impl Ownership {
     }
 
     pub(super) fn stream_failed(&mut self, stream: StreamId) {
-        self.incoming
-            .take_if(|incoming| incoming.stream == stream && incoming.stage != Stage::Committing);
+        let failed = self.incoming.take_if(|incoming| incoming.stream == stream);
+        if failed.is_some_and(|incoming| incoming.stage == Stage::Committing) {
+            self.operation = None;
+        }
     }
 
     pub(super) fn stream_committed(&mut self, stream: StreamId) {

@@ -177,3 +177,27 @@ fn a_snapshot_that_cannot_be_is_refused_and_told() {
     );
     assert_eq!(bench.record().lineage, before);
 }
+
+#[test]
+fn a_stream_that_cannot_be_put_in_its_place_leaves_the_copy_as_it_was() {
+    for failure in [
+        DatasetEvent::StreamFailed {
+            stream: StreamId(1),
+        },
+        DatasetEvent::OperationFailed,
+    ] {
+        let mut bench = Bench::following();
+        let before = bench.record().lineage;
+        let longer = lineage(&[(1, B, 3), (2, B, 1)]);
+        bench.offer(StreamId(1), B, epoch(2, B), before.head(), longer.clone());
+        bench.tell(DatasetEvent::StreamReceived {
+            stream: StreamId(1),
+        });
+        bench.tell(failure);
+        assert_eq!(bench.record().lineage, before);
+        let commands = bench.offer(StreamId(2), B, epoch(2, B), before.head(), longer);
+        assert!(commands.contains(&Command::AcceptStream {
+            stream: StreamId(2)
+        }));
+    }
+}
