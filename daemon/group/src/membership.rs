@@ -123,13 +123,13 @@ impl Membership {
         receiver
     }
 
-    /// How every other node of the roster stands.
+    /// How the other nodes stand; those of which nothing was ever heard are missing.
     #[must_use]
     pub fn members(&self) -> BTreeMap<NodeId, Standing> {
         self.view().evidence.standings()
     }
 
-    /// How one node stands; none for strangers and for ourselves.
+    /// How one node stands; none for ourselves and for nodes of which nothing was ever heard.
     #[must_use]
     pub fn standing(&self, node: NodeId) -> Option<Standing> {
         self.view().evidence.standing(node)

@@ -86,6 +86,11 @@ async fn a_restarted_node_shows_its_new_life_only() {
     })
     .await;
     let mut feed = world.group(1).board.subscribe();
+    let old_life = BoardEvent::Synced {
+        node: NodeId(3),
+        start: world.nodes[&3].start,
+    };
+    while soon("an event", feed.next()).await != old_life {}
 
     world.take(3).kill();
     let lost = BoardEvent::Disconnected { node: NodeId(3) };

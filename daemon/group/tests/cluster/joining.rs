@@ -5,7 +5,7 @@ use hwc_api::ids::NodeId;
 use hwc_api::names::NodeName;
 use hwc_api::problem::{Problem, ProblemCode};
 use hwc_group::identity::{Fingerprint, SecretBytes};
-use hwc_group::join::{JoinError, JoinGrant, JoinToken, Newcomer, ask};
+use hwc_group::join::{JoinAnswer, JoinError, JoinGrant, JoinToken, Newcomer, ask};
 use hwc_group::roster::Roster;
 use hwc_runtime::clock::Clock;
 use std::collections::BTreeSet;
@@ -31,7 +31,7 @@ fn admit_one(world: &World) -> JoinToken {
     };
     let good = token.secret.hash();
     let used = Arc::new(Mutex::new(BTreeSet::new()));
-    let mut nodes = world.roster.nodes.clone();
+    let known = world.roster.nodes.clone();
     world.group(1).admit_newcomers(move |request| {
         let answer = if request.secret_hash != good {
             Err(Problem::new(ProblemCode::TokenWrong, "unknown"))
@@ -39,8 +39,8 @@ fn admit_one(world: &World) -> JoinToken {
             Err(Problem::new(ProblemCode::TokenUsed, "used"))
         } else {
             assert_eq!(request.name.as_str(), "node-two");
+            let mut nodes = known.clone();
             nodes.insert(NodeId(2), (request.address, 17_400).into());
-            let nodes = nodes.clone();
             let node = NodeId(2);
             Ok(JoinGrant { node, nodes })
         };
@@ -49,9 +49,13 @@ fn admit_one(world: &World) -> JoinToken {
     token
 }
 
+async fn join(token: &JoinToken, address: SocketAddr) -> Result<JoinAnswer, JoinError> {
+    let clock = Clock::system();
+    soon("an answer", ask(token, newcomer(address), &clock)).await
+}
+
 async fn refused(token: &JoinToken, address: SocketAddr) -> ProblemCode {
-    let asked = ask(token, newcomer(address), &Clock::system());
-    match soon("an answer", asked).await {
+    match join(token, address).await {
         Err(JoinError::Refused(problem)) => problem.code,
         other => panic!("not a refusal: {other:?}"),
     }
@@ -70,7 +74,7 @@ async fn a_newcomer_with_a_good_token_becomes_a_node_once() {
     assert_eq!(refused(&wrong, address).await, ProblemCode::TokenWrong);
 
     let copied = JoinToken::parse(&token.encode()).expect("readable");
-    let joined = soon("a join", ask(&copied, newcomer(address), &Clock::system())).await;
+    let joined = join(&copied, address).await;
     let joined = joined.expect("admitted");
     assert_eq!(
         (joined.identity.node(), joined.asked),
@@ -106,15 +110,15 @@ async fn a_token_of_another_cluster_gives_its_secret_to_nobody() {
         authority: Fingerprint([1; 32]),
         ..token.clone()
     };
-    let asked = ask(&foreign, newcomer(world.address(1)), &Clock::system());
-    let answer = soon("an answer", asked).await;
+    let asked = join(&foreign, world.address(1));
+    let answer = asked.await;
     assert!(
         matches!(answer, Err(JoinError::OtherCluster { .. })),
         "{answer:?}"
     );
     // The token itself is unused: the newcomer hung up before it spoke.
-    let asked = ask(&token, newcomer(world.address(1)), &Clock::system());
-    assert!(soon("an answer", asked).await.is_ok());
+    let asked = join(&token, world.address(1));
+    assert!(asked.await.is_ok());
 }
 
 #[tokio::test]
@@ -125,8 +129,8 @@ async fn nobody_at_home_is_said_so() {
         authority: world.authority.nodes.fingerprint(),
         secret: SecretBytes::draw(),
     };
-    let asked = ask(&token, newcomer(world.address(1)), &Clock::system());
-    let answer = soon("an answer", asked).await;
+    let asked = join(&token, world.address(1));
+    let answer = asked.await;
     assert!(
         matches!(answer, Err(JoinError::Connect { .. })),
         "{answer:?}"
@@ -141,8 +145,8 @@ async fn a_node_that_admits_nobody_turns_newcomers_away() {
         authority: world.authority.nodes.fingerprint(),
         secret: SecretBytes::draw(),
     };
-    let asked = ask(&token, newcomer(world.address(1)), &Clock::system());
-    let answer = soon("an answer", asked).await;
+    let asked = join(&token, world.address(1));
+    let answer = asked.await;
     assert!(
         matches!(answer, Err(JoinError::Exchange { .. })),
         "{answer:?}"
@@ -168,6 +172,6 @@ async fn noise_on_the_port_is_survived() {
         let hung_up = tokio::time::timeout(LIMIT, stream.read_to_end(&mut rest)).await;
         assert!(hung_up.is_ok());
     }
-    let asked = ask(&token, newcomer(address), &Clock::system());
-    assert!(soon("an answer", asked).await.is_ok());
+    let asked = join(&token, address);
+    assert!(asked.await.is_ok());
 }
