@@ -60,7 +60,9 @@ pub struct Api {
 
 impl std::fmt::Debug for Api {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Api").field("me", &self.me).finish_non_exhaustive()
+        f.debug_struct("Api")
+            .field("me", &self.me)
+            .finish_non_exhaustive()
     }
 }
 
@@ -79,7 +81,11 @@ impl Now {
     /// As the views want it.
     #[must_use]
     pub fn scene(&self) -> Scene<'_> {
-        Scene { desired: &self.desired, picture: &self.picture, now: self.at }
+        Scene {
+            desired: &self.desired,
+            picture: &self.picture,
+            now: self.at,
+        }
     }
 }
 
@@ -112,8 +118,18 @@ impl Api {
     ///
     /// # Errors
     /// Not found, where there is none or it is none of the actor's.
-    pub fn site_for(&self, actor: &Actor, action: Action, now: &Now, id: SiteId) -> Result<Site, Problem> {
-        let site = now.desired.sites.get(&id).ok_or_else(|| not_found("site"))?;
+    pub fn site_for(
+        &self,
+        actor: &Actor,
+        action: Action,
+        now: &Now,
+        id: SiteId,
+    ) -> Result<Site, Problem> {
+        let site = now
+            .desired
+            .sites
+            .get(&id)
+            .ok_or_else(|| not_found("site"))?;
         can(actor, action, Object::Of(site.account))?;
         Ok(site.clone())
     }
@@ -122,5 +138,8 @@ impl Api {
 /// There is no such thing, or it is none of the asker's.
 #[must_use]
 pub fn not_found(what: &str) -> Problem {
-    Problem::new(ProblemCode::NotFound, format!("There is no such {what}, or it is not yours."))
+    Problem::new(
+        ProblemCode::NotFound,
+        format!("There is no such {what}, or it is not yours."),
+    )
 }

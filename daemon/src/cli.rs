@@ -25,7 +25,12 @@ pub struct Arguments {
     #[arg(long, global = true)]
     json: bool,
     /// The daemon's control socket.
-    #[arg(long, global = true, env = "HWC_SOCKET", default_value = "/run/hwc/control.sock")]
+    #[arg(
+        long,
+        global = true,
+        env = "HWC_SOCKET",
+        default_value = "/run/hwc/control.sock"
+    )]
     socket: PathBuf,
     #[command(subcommand)]
     command: Command,
@@ -60,9 +65,14 @@ struct Session {
 
 impl Session {
     /// Prints an answer: as JSON if asked, else as `human` puts it.
-    fn print<T: Serialize>(&self, answer: &T, human: impl FnOnce(&T) -> String) -> Result<(), Failure> {
+    fn print<T: Serialize>(
+        &self,
+        answer: &T,
+        human: impl FnOnce(&T) -> String,
+    ) -> Result<(), Failure> {
         if self.is_json {
-            let json = serde_json::to_string_pretty(answer).map_err(|e| Failure::Other(e.into()))?;
+            let json =
+                serde_json::to_string_pretty(answer).map_err(|e| Failure::Other(e.into()))?;
             say(&json);
         } else {
             say(human(answer).trim_end());
@@ -93,7 +103,10 @@ impl From<anyhow::Error> for Failure {
 
 /// Runs `hwc`.
 pub async fn run(arguments: Arguments) -> ExitCode {
-    let session = Session { client: Client::new(arguments.socket), is_json: arguments.json };
+    let session = Session {
+        client: Client::new(arguments.socket),
+        is_json: arguments.json,
+    };
     let result = match arguments.command {
         Command::Status(status) => status::run(&session, status).await,
         Command::Cluster(command) => cluster::run(&session, command).await,

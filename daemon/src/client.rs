@@ -37,7 +37,9 @@ impl Client {
     /// A client of the daemon behind a Unix socket.
     #[must_use]
     pub fn new(socket: impl Into<PathBuf>) -> Self {
-        Self { socket: socket.into() }
+        Self {
+            socket: socket.into(),
+        }
     }
 
     /// Makes a call of the API.
@@ -72,7 +74,9 @@ impl Client {
         }
         match serde_json::from_slice(&bytes) {
             Ok(problem) => Err(CallError::Refused(problem)),
-            Err(error) => Err(CallError::Daemon(anyhow::Error::new(error).context("understand the refusal"))),
+            Err(error) => Err(CallError::Daemon(
+                anyhow::Error::new(error).context("understand the refusal"),
+            )),
         }
     }
 }
@@ -84,10 +88,14 @@ async fn exchange<B: Serialize>(
     body: &B,
 ) -> anyhow::Result<(bool, Bytes)> {
     let stream = UnixStream::connect(socket).await.with_context(|| {
-        format!("connect to {}: is hwcd running, and are you root?", socket.display())
+        format!(
+            "connect to {}: is hwcd running, and are you root?",
+            socket.display()
+        )
     })?;
-    let (mut sender, connection) =
-        hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.context("speak HTTP")?;
+    let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream))
+        .await
+        .context("speak HTTP")?;
     let body = serde_json::to_vec(body).context("write the request")?;
     let request = Request::builder()
         .method(method)
@@ -97,9 +105,17 @@ async fn exchange<B: Serialize>(
         .body(Full::new(Bytes::from(body)))
         .context("make the request")?;
     let ask = async move {
-        let response = sender.send_request(request).await.context("send the request")?;
+        let response = sender
+            .send_request(request)
+            .await
+            .context("send the request")?;
         let is_success = response.status().is_success();
-        let bytes = response.into_body().collect().await.context("read the answer")?.to_bytes();
+        let bytes = response
+            .into_body()
+            .collect()
+            .await
+            .context("read the answer")?
+            .to_bytes();
         Ok((is_success, bytes))
     };
     // The connection is driven beside the request and is done with it.

@@ -84,7 +84,9 @@ impl Config {
     /// When it can't be read or understood; says where.
     pub fn load(path: &Path) -> anyhow::Result<Self> {
         match std::fs::read_to_string(path) {
-            Ok(text) => toml::from_str(&text).with_context(|| format!("understand {}", path.display())),
+            Ok(text) => {
+                toml::from_str(&text).with_context(|| format!("understand {}", path.display()))
+            }
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(Self::default()),
             Err(error) => Err(error).with_context(|| format!("read {}", path.display())),
         }

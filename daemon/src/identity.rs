@@ -38,7 +38,9 @@ pub fn of_new_cluster(cluster: ClusterId, now: WallTime) -> Result<NodeIdentity,
 /// # Errors
 /// When it can't be written.
 pub fn save(identity: &NodeIdentity, state: &Path) -> Result<(), Problem> {
-    identity.save(&folder(state)).map_err(|error| internal("save the identity", &chain(&error)))
+    identity
+        .save(&folder(state))
+        .map_err(|error| internal("save the identity", &chain(&error)))
 }
 
 /// Joins the cluster that a token names.
@@ -52,8 +54,11 @@ pub async fn join(request: &JoinRequest, state: &Path, clock: &Clock) -> Result<
         address: request.address,
         version: env!("CARGO_PKG_VERSION").to_owned(),
     };
-    let answer = join::ask(&token, newcomer, clock).await.map_err(join_problem)?;
-    let json = serde_json::to_vec(&answer.nodes).map_err(|error| internal("save the first roster", &error))?;
+    let answer = join::ask(&token, newcomer, clock)
+        .await
+        .map_err(join_problem)?;
+    let json = serde_json::to_vec(&answer.nodes)
+        .map_err(|error| internal("save the first roster", &error))?;
     write_atomically(&first_roster_path(state), &json, FileMode::SECRET)
         .map_err(|error| internal("save the first roster", &error))?;
     save(&answer.identity, state)?;
@@ -68,11 +73,15 @@ pub async fn join(request: &JoinRequest, state: &Path, clock: &Clock) -> Result<
 pub fn first_roster(state: &Path) -> anyhow::Result<Roster> {
     let path = first_roster_path(state);
     let nodes: BTreeMap<NodeId, SocketAddr> = match std::fs::read(&path) {
-        Ok(json) => serde_json::from_slice(&json).with_context(|| format!("understand {}", path.display()))?,
+        Ok(json) => serde_json::from_slice(&json)
+            .with_context(|| format!("understand {}", path.display()))?,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => BTreeMap::new(),
         Err(error) => return Err(error).with_context(|| format!("read {}", path.display())),
     };
-    Ok(Roster { nodes, ..Roster::default() })
+    Ok(Roster {
+        nodes,
+        ..Roster::default()
+    })
 }
 
 fn first_roster_path(state: &Path) -> PathBuf {
@@ -94,13 +103,18 @@ fn join_problem(error: JoinError) -> Problem {
             let message = format!("{address} is not a node of the cluster that made this token.");
             Problem::new(ProblemCode::OtherCluster, message).field("token")
         }
-        JoinError::Connect { address, ref source } => {
+        JoinError::Connect {
+            address,
+            ref source,
+        } => {
             let message = format!(
                 "No answer from {address} ({source}). Check that hwcd runs there and that its port is open."
             );
             Problem::new(ProblemCode::Internal, message).field("token")
         }
-        JoinError::Exchange { .. } | JoinError::Identity(_) => internal("join the cluster", &chain(&error)),
+        JoinError::Exchange { .. } | JoinError::Identity(_) => {
+            internal("join the cluster", &chain(&error))
+        }
     }
 }
 
@@ -120,8 +134,12 @@ fn chain(error: &(dyn std::error::Error + 'static)) -> String {
 /// When it is damaged or can't be saved.
 pub fn load(state: &Path, now: WallTime) -> Result<Option<NodeIdentity>, IdentityError> {
     let folder = folder(state);
-    let Some(identity) = NodeIdentity::load(&folder)? else { return Ok(None) };
-    let Some(renewed) = identity.renewed_if_due(now)? else { return Ok(Some(identity)) };
+    let Some(identity) = NodeIdentity::load(&folder)? else {
+        return Ok(None);
+    };
+    let Some(renewed) = identity.renewed_if_due(now)? else {
+        return Ok(Some(identity));
+    };
     renewed.save(&folder)?;
     tracing::info!("the node's certificate was renewed");
     Ok(Some(renewed))

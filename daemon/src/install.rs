@@ -20,7 +20,7 @@ use hwc_registry::Registry;
 use hwc_runtime::clock::Clock;
 use hwc_runtime::lifecycle::Tasks;
 use hwc_runtime::random::readable_secret;
-use hwc_yakd::apps::{Catalogue, DatabaseAccess, InstallRequest, Installer};
+use hwc_yakd::apps::{DatabaseAccess, InstallRequest, Installer};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 use std::time::Duration;
@@ -32,8 +32,8 @@ pub const INSTALL_CALL: &str = "install";
 const DATABASE_PASSWORD_LENGTH: usize = 24;
 /// How long a new database may take to be served.
 const DATABASE_LIVE_LIMIT: Duration = Duration::from_secs(30);
-/// Longest title, characters.
-const TITLE_LENGTH_MAX: usize = 200;
+/// How long the live node may take to accept an order.
+const CALL_LIMIT: Duration = Duration::from_secs(10);
 
 /// What the live node is told to do.
 #[derive(Clone, Serialize, Deserialize)]
@@ -70,9 +70,9 @@ pub struct InstallJobs {
     pub picture: watch::Receiver<Arc<crate::picture::Picture>>,
     /// The other nodes.
     pub group: Group,
-    /// What can be installed.
-    pub catalogue: Arc<Catalogue>,
-    /// Does it.
+    /// Archives that need not be fetched.
+    pub mirror: std::path::PathBuf,
+    /// Does it, and knows what can be installed.
     pub installer: Arc<Installer>,
     /// Where progress goes.
     pub inputs: Inputs,
@@ -84,7 +84,9 @@ pub struct InstallJobs {
 
 impl std::fmt::Debug for InstallJobs {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("InstallJobs").field("me", &self.me).finish_non_exhaustive()
+        f.debug_struct("InstallJobs")
+            .field("me", &self.me)
+            .finish_non_exhaustive()
     }
 }
 
@@ -92,31 +94,52 @@ impl InstallJobs {
     /// The catalogue as the API shows it.
     #[must_use]
     pub fn catalogue_views(&self) -> Vec<AppView> {
-        self.catalogue.apps().map(|app| self.installer.view(app)).collect()
+        self.installer.catalogue().views(&self.mirror)
     }
 
     /// Begins an installation.
     ///
     /// # Errors
     /// When the request is wrong, the site is not served, or has work under way.
-    pub async fn start(&self, now: &Now, site: &Site, body: InstallAppBody) -> Result<JobId, Problem> {
-        let app = self.catalogue.app(&body.app).ok_or_else(|| {
-            let message = format!("There is no application {:?} in the catalogue.", body.app);
-            Problem::new(ProblemCode::UnknownApp, message).field("app")
-        })?;
-        check(&body)?;
-        let live = now.picture.live_node(site.dataset).filter(|live| live.route.is_open);
+    pub async fn start(
+        &self,
+        now: &Now,
+        site: &Site,
+        body: InstallAppBody,
+    ) -> Result<JobId, Problem> {
+        // The real job's id and database come later; what the customer filled in is judged here.
+        let (app, version) = self
+            .installer
+            .check(&request(JobId(0), site, &body, None)?)?;
+        let live = now
+            .picture
+            .live_node(site.dataset)
+            .filter(|live| live.route.is_open);
         let live = live.ok_or_else(|| {
             let message = "The site is not being served just now; try again in a moment.";
             Problem::new(ProblemCode::SiteNotLive, message)
         })?;
-        let kind = JobKind::InstallApp { site: site.id, app: app.name.clone(), version: app.version.clone() };
-        let start = Change::StartJob { kind, account: site.account, node: live.node, now: now.at };
+        let kind = JobKind::InstallApp {
+            site: site.id,
+            app: app.app.clone(),
+            version: version.version.clone(),
+        };
+        let start = Change::StartJob {
+            kind,
+            account: site.account,
+            node: live.node,
+            now: now.at,
+        };
         let applied = self.registry.change(start).await?;
-        let Applied::Job(job) = applied else { return Err(unexpected(&applied)) };
-        let needs_database = app.needs_database;
+        let Applied::Job(job) = applied else {
+            return Err(unexpected(&applied));
+        };
+        let needs_database = app.needs.database;
         // The job exists from here on; whatever goes wrong ends it.
-        if let Err(problem) = self.order(now, site, job, body, live.node, needs_database).await {
+        if let Err(problem) = self
+            .order(now, site, job, body, live.node, needs_database)
+            .await
+        {
             self.finish(job, Some(problem.clone())).await;
             return Err(problem);
         }
@@ -132,18 +155,37 @@ impl InstallJobs {
         live: NodeId,
         needs_database: bool,
     ) -> Result<(), Problem> {
-        let database = if needs_database { Some(self.create_database(now, site, live).await?) } else { None };
-        let order = Order { job, site: site.id, body, database };
+        let database = if needs_database {
+            Some(self.create_database(now, site, live).await?)
+        } else {
+            None
+        };
+        let order = Order {
+            job,
+            site: site.id,
+            body,
+            database,
+        };
         if live == self.me {
             self.carry_out(order);
             return Ok(());
         }
         let json = serde_json::to_vec(&order).map_err(|error| internal(&error))?;
-        self.group.calls().call(live, INSTALL_CALL, json.into()).await.map(drop).map_err(|error| internal(&error))
+        let called = self
+            .group
+            .calls
+            .call(live, INSTALL_CALL, json.into(), CALL_LIMIT)
+            .await;
+        called.map(drop).map_err(|error| internal(&error))
     }
 
     /// A database for a site, with its copies where the site's are, live where the site is.
-    async fn create_database(&self, now: &Now, site: &Site, live: NodeId) -> Result<OrderedDatabase, Problem> {
+    async fn create_database(
+        &self,
+        now: &Now,
+        site: &Site,
+        live: NodeId,
+    ) -> Result<OrderedDatabase, Problem> {
         let password = readable_secret(DATABASE_PASSWORD_LENGTH);
         let suffix = readable_secret(6).to_ascii_lowercase();
         let name = format!("s{}_{suffix}", site.id);
@@ -157,69 +199,93 @@ impl InstallJobs {
             now: now.at,
         };
         let applied = self.registry.change(change).await?;
-        let Applied::Database(id) = applied else { return Err(unexpected(&applied)) };
+        let Applied::Database(id) = applied else {
+            return Err(unexpected(&applied));
+        };
         Ok(OrderedDatabase { id, password })
     }
 
     /// Works an order off, on the site's live node.
     pub fn carry_out(&self, order: Order) {
         let jobs = self.clone();
-        self.tasks.spawn_until_stopped(format!("install job {}", order.job), async move {
-            let job = order.job;
-            let database = order.database.as_ref().map(|database| database.id);
-            let problem = jobs.install(order).await.err();
-            if problem.is_some() {
-                jobs.drop_database(database).await;
-            }
-            jobs.finish(job, problem).await;
-        });
+        self.tasks
+            .spawn_until_stopped(format!("install job {}", order.job), async move {
+                let job = order.job;
+                let database = order.database.as_ref().map(|database| database.id);
+                let problem = jobs.install(order).await.err();
+                if problem.is_some() {
+                    jobs.drop_database(database).await;
+                }
+                jobs.finish(job, problem).await;
+            });
     }
 
     async fn install(&self, order: Order) -> Result<(), Problem> {
-        let (progress, mut newest) = watch::channel(JobProgress { job: order.job, steps: Vec::new(), log: Vec::new() });
+        let (progress, mut newest) = watch::channel(JobProgress {
+            job: order.job,
+            steps: Vec::new(),
+            log: Vec::new(),
+        });
         let inputs = self.inputs.clone();
         let job = order.job;
-        self.tasks.spawn_until_stopped(format!("progress of job {job}"), async move {
-            while newest.changed().await.is_ok() {
-                let shown = newest.borrow_and_update().clone();
-                let _stopped = inputs.send(Input::Own(OwnFact::Job(job, Some(shown))));
-            }
-        });
+        self.tasks
+            .spawn_until_stopped(format!("progress of job {job}"), async move {
+                while newest.changed().await.is_ok() {
+                    let shown = newest.borrow_and_update().clone();
+                    let _stopped = inputs.send(Input::Own(OwnFact::Job(job, Some(shown))));
+                }
+            });
         let (site, database) = self.wait_until_live(&order).await?;
-        let request = InstallRequest {
-            job,
-            site: site.clone(),
-            app: order.body.app.clone(),
-            title: order.body.title.clone(),
-            admin_login: order.body.admin_login.clone(),
-            admin_email: EmailAddress::parse(&order.body.admin_email).map_err(|error| internal(&error))?,
-            admin_password: order.body.admin_password.clone(),
-            language: order.body.language.clone(),
-            replace: order.body.replace,
-            database,
-        };
-        let app = self.installer.install(request, progress).await?;
-        self.registry.change(Change::SetApp { site: site.id, app: Some(app) }).await.map(drop)
+        let desired = Arc::clone(&self.desired.borrow());
+        let request = request(job, &site, &order.body, database)?;
+        let app = self.installer.install(&desired, request, progress).await?;
+        self.registry
+            .change(Change::SetApp {
+                site: site.id,
+                app: Some(app),
+            })
+            .await
+            .map(drop)
     }
 
     /// The site, and its database once it is served.
-    async fn wait_until_live(&self, order: &Order) -> Result<(Site, Option<DatabaseAccess>), Problem> {
+    async fn wait_until_live(
+        &self,
+        order: &Order,
+    ) -> Result<(Site, Option<DatabaseAccess>), Problem> {
         let mut desired = self.desired.clone();
         let wanted = |desired: &Desired| {
-            let has_database = order.database.as_ref().is_none_or(|d| desired.databases.contains_key(&d.id));
+            let has_database = order
+                .database
+                .as_ref()
+                .is_none_or(|d| desired.databases.contains_key(&d.id));
             has_database && desired.sites.contains_key(&order.site)
         };
-        let known = tokio::time::timeout(DATABASE_LIVE_LIMIT, desired.wait_for(|desired| wanted(desired)));
+        let known = tokio::time::timeout(
+            DATABASE_LIVE_LIMIT,
+            desired.wait_for(|desired| wanted(desired)),
+        );
         let desired = match known.await {
             Ok(Ok(desired)) => Arc::clone(&desired),
             Ok(Err(_)) | Err(_) => return Err(crate::api::not_found("site")),
         };
-        let site = desired.sites.get(&order.site).cloned().ok_or_else(|| crate::api::not_found("site"))?;
-        let Some(ordered) = &order.database else { return Ok((site, None)) };
-        let database = desired.databases.get(&ordered.id).ok_or_else(|| crate::api::not_found("database"))?;
+        let site = desired
+            .sites
+            .get(&order.site)
+            .cloned()
+            .ok_or_else(|| crate::api::not_found("site"))?;
+        let Some(ordered) = &order.database else {
+            return Ok((site, None));
+        };
+        let database = desired
+            .databases
+            .get(&ordered.id)
+            .ok_or_else(|| crate::api::not_found("database"))?;
         let mut picture = self.picture.clone();
         let is_live = |picture: &Arc<crate::picture::Picture>| {
-            picture.live_node(database.dataset).is_some_and(|live| live.route.is_open)
+            picture
+                .live_node(database.dataset)
+                .is_some_and(|live| live.route.is_open)
         };
         let live = tokio::time::timeout(DATABASE_LIVE_LIMIT, picture.wait_for(is_live));
         if !matches!(live.await, Ok(Ok(_))) {
@@ -229,7 +295,7 @@ impl InstallJobs {
         let access = DatabaseAccess {
             name: database.name.clone(),
             user: database.user.clone(),
-            password: ordered.password.clone(),
+            password: ordered.password.clone().into(),
         };
         Ok((site, Some(access)))
     }
@@ -237,7 +303,11 @@ impl InstallJobs {
     /// A database that was made for an installation that failed is of no use to anyone.
     async fn drop_database(&self, database: Option<DatabaseId>) {
         let Some(database) = database else { return };
-        if let Err(problem) = self.registry.change(Change::DeleteDatabase { database }).await {
+        if let Err(problem) = self
+            .registry
+            .change(Change::DeleteDatabase { database })
+            .await
+        {
             tracing::warn!(database.id = %database, %problem, "the database of a failed installation stays");
         }
     }
@@ -245,10 +315,19 @@ impl InstallJobs {
     async fn finish(&self, job: JobId, problem: Option<Problem>) {
         match &problem {
             None => tracing::info!(job.id = %job, "installed"),
-            Some(problem) => tracing::warn!(job.id = %job, code = %problem.code, "not installed: {problem}"),
+            Some(problem) => {
+                tracing::warn!(job.id = %job, code = %problem.code, "not installed: {problem}")
+            }
         }
-        let outcome = JobOutcome { ended_at: self.clock.wall(), problem };
-        if let Err(problem) = self.registry.change(Change::FinishJob { job, outcome }).await {
+        let outcome = JobOutcome {
+            ended_at: self.clock.wall(),
+            problem,
+        };
+        if let Err(problem) = self
+            .registry
+            .change(Change::FinishJob { job, outcome })
+            .await
+        {
             tracing::error!(job.id = %job, %problem, "the end of a job is not in the registry");
         }
     }
@@ -256,58 +335,75 @@ impl InstallJobs {
     /// Ends the jobs of nodes that died: done by the registry's leader, again and again until the
     /// registry has it.
     pub async fn end_interrupted(&self) {
-        let (desired, picture) = (Arc::clone(&self.desired.borrow()), Arc::clone(&self.picture.borrow()));
+        let (desired, picture) = (
+            Arc::clone(&self.desired.borrow()),
+            Arc::clone(&self.picture.borrow()),
+        );
         if picture.registry_leader != Some(self.me) {
             return;
         }
         let is_dead = |node: NodeId| node != self.me && picture.health(node) == NodeHealth::Down;
-        for job in desired.jobs.values().filter(|job| job.outcome.is_none() && is_dead(job.node)) {
+        for job in desired
+            .jobs
+            .values()
+            .filter(|job| job.outcome.is_none() && is_dead(job.node))
+        {
             let message = "The server that did this work failed. Start it again.";
-            self.finish(job.id, Some(Problem::new(ProblemCode::JobInterrupted, message))).await;
+            self.finish(
+                job.id,
+                Some(Problem::new(ProblemCode::JobInterrupted, message)),
+            )
+            .await;
         }
     }
 
     /// Ends the jobs that this node had under way before it was restarted.
     pub async fn end_own_left_over(&self) {
         let desired = Arc::clone(&self.desired.borrow());
-        for job in desired.jobs.values().filter(|job| job.outcome.is_none() && job.node == self.me) {
+        for job in desired
+            .jobs
+            .values()
+            .filter(|job| job.outcome.is_none() && job.node == self.me)
+        {
             let message = "The server that did this work was restarted. Start it again.";
-            self.finish(job.id, Some(Problem::new(ProblemCode::JobInterrupted, message))).await;
+            self.finish(
+                job.id,
+                Some(Problem::new(ProblemCode::JobInterrupted, message)),
+            )
+            .await;
         }
     }
 }
 
-fn check(body: &InstallAppBody) -> Result<(), Problem> {
-    let invalid = |field: &str, message: String| {
-        Err(Problem::new(ProblemCode::Invalid, message.clone()).field(field).detail(message))
-    };
-    let title = body.title.trim();
-    if title.is_empty() || title.chars().count() > TITLE_LENGTH_MAX || title.chars().any(char::is_control) {
-        return invalid("title", format!("The title needs 1 to {TITLE_LENGTH_MAX} characters on one line."));
-    }
-    if let Err(reason) = EmailAddress::parse(body.admin_email.trim_matches(' ')) {
-        return invalid("admin_email", format!("The e-mail address {reason}."));
-    }
-    let is_login = !body.admin_login.is_empty()
-        && body.admin_login.len() <= 60
-        && body.admin_login.bytes().all(|b| b.is_ascii_alphanumeric() || b"._-@".contains(&b));
-    if !is_login {
-        let message = "The administrator's name needs letters, digits, “.”, “-”, “_” or “@”, at most 60.";
-        return invalid("admin_login", message.to_owned());
-    }
-    let is_language = (2..=10).contains(&body.language.len())
-        && body.language.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_');
-    if !is_language {
-        return invalid("language", "The language is a code such as de_DE.".to_owned());
-    }
-    if body.admin_password.chars().count() < crate::password::PASSWORD_LENGTH_MIN {
-        let least = crate::password::PASSWORD_LENGTH_MIN;
-        let message = format!("The password needs at least {least} characters.");
-        return Err(Problem::new(ProblemCode::PasswordWeak, message)
-            .field("admin_password")
-            .detail(least.to_string()));
-    }
-    Ok(())
+/// What the installer is asked for, from what the customer filled in.
+fn request(
+    job: JobId,
+    site: &Site,
+    body: &InstallAppBody,
+    database: Option<DatabaseAccess>,
+) -> Result<InstallRequest, Problem> {
+    let admin_email =
+        EmailAddress::parse(body.admin_email.trim_matches(' ')).map_err(|reason| {
+            Problem::new(
+                ProblemCode::Invalid,
+                format!("The e-mail address {reason}."),
+            )
+            .field("admin_email")
+            .detail(reason.to_string())
+        })?;
+    Ok(InstallRequest {
+        job,
+        site: site.id,
+        app: body.app.clone(),
+        version: None,
+        title: body.title.trim().to_owned(),
+        admin_login: body.admin_login.clone(),
+        admin_email,
+        admin_password: body.admin_password.clone().into(),
+        language: body.language.clone(),
+        replace: body.replace,
+        database,
+    })
 }
 
 /// MariaDB's `mysql_native_password` hash: `*` and the hexadecimal SHA-1 of the SHA-1.

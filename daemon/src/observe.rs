@@ -52,7 +52,11 @@ pub fn observe(known: Known, pool: &Path, now: WallTime) -> NodeObserved {
 }
 
 fn load(loadavg: &str) -> f32 {
-    loadavg.split(' ').next().and_then(|first| first.parse().ok()).unwrap_or(0.0)
+    loadavg
+        .split(' ')
+        .next()
+        .and_then(|first| first.parse().ok())
+        .unwrap_or(0.0)
 }
 
 /// Total and available memory, bytes, from /proc/meminfo (proc(5): values in kB of 1,024).
@@ -60,7 +64,10 @@ fn memory(meminfo: &str) -> (u64, u64) {
     let value = |name: &str| {
         let line = meminfo.lines().find_map(|line| line.strip_prefix(name));
         let number = line.and_then(|line| line.split_whitespace().next());
-        number.and_then(|number| number.parse::<u64>().ok()).unwrap_or(0) * 1_024
+        number
+            .and_then(|number| number.parse::<u64>().ok())
+            .unwrap_or(0)
+            * 1_024
     };
     (value("MemTotal:"), value("MemAvailable:"))
 }

@@ -26,7 +26,9 @@ pub struct Passwords {
 
 impl Default for Passwords {
     fn default() -> Self {
-        Self { turns: Arc::new(Semaphore::new(HASHES_AT_ONCE)) }
+        Self {
+            turns: Arc::new(Semaphore::new(HASHES_AT_ONCE)),
+        }
     }
 }
 
@@ -62,7 +64,9 @@ impl Passwords {
                 tracing::error!("a stored password hash can't be parsed");
                 return false;
             };
-            let matches = Argon2::default().verify_password(password.as_bytes(), &parsed).is_ok();
+            let matches = Argon2::default()
+                .verify_password(password.as_bytes(), &parsed)
+                .is_ok();
             known && matches
         })
         .await
@@ -72,8 +76,14 @@ impl Passwords {
         &self,
         work: impl FnOnce() -> T + Send + 'static,
     ) -> Result<T, Problem> {
-        let _turn = self.turns.acquire().await.map_err(|error| internal(&error))?;
-        tokio::task::spawn_blocking(work).await.map_err(|error| internal(&error))
+        let _turn = self
+            .turns
+            .acquire()
+            .await
+            .map_err(|error| internal(&error))?;
+        tokio::task::spawn_blocking(work)
+            .await
+            .map_err(|error| internal(&error))
     }
 }
 
@@ -98,7 +108,10 @@ fn check_strength(password: &str) -> Result<(), Problem> {
 
 fn internal(error: &dyn std::fmt::Display) -> Problem {
     tracing::error!(%error, "password computation failed");
-    Problem::new(ProblemCode::Internal, "The password could not be processed; try again.")
+    Problem::new(
+        ProblemCode::Internal,
+        "The password could not be processed; try again.",
+    )
 }
 
 #[cfg(test)]
@@ -108,17 +121,42 @@ mod tests {
     #[tokio::test]
     async fn the_right_password_and_no_other() {
         let passwords = Passwords::default();
-        let hash = passwords.hash("correct horse".to_owned()).await.expect("hashed");
-        assert!(hash.starts_with("$argon2id$v=19$m=19456,t=2,p=1$"), "{hash}");
-        assert_eq!(passwords.verify("correct horse".to_owned(), Some(hash.clone())).await, Ok(true));
-        assert_eq!(passwords.verify("correct horsf".to_owned(), Some(hash.clone())).await, Ok(false));
-        assert_eq!(passwords.verify("x".repeat(2_000), Some(hash)).await, Ok(false));
-        assert_eq!(passwords.verify("anything at all".to_owned(), None).await, Ok(false));
+        let hash = passwords
+            .hash("correct horse".to_owned())
+            .await
+            .expect("hashed");
+        assert!(
+            hash.starts_with("$argon2id$v=19$m=19456,t=2,p=1$"),
+            "{hash}"
+        );
+        assert_eq!(
+            passwords
+                .verify("correct horse".to_owned(), Some(hash.clone()))
+                .await,
+            Ok(true)
+        );
+        assert_eq!(
+            passwords
+                .verify("correct horsf".to_owned(), Some(hash.clone()))
+                .await,
+            Ok(false)
+        );
+        assert_eq!(
+            passwords.verify("x".repeat(2_000), Some(hash)).await,
+            Ok(false)
+        );
+        assert_eq!(
+            passwords.verify("anything at all".to_owned(), None).await,
+            Ok(false)
+        );
     }
 
     #[tokio::test]
     async fn a_short_password_is_refused_with_its_field() {
-        let problem = Passwords::default().hash("short".to_owned()).await.expect_err("refused");
+        let problem = Passwords::default()
+            .hash("short".to_owned())
+            .await
+            .expect_err("refused");
         assert_eq!(problem.code, ProblemCode::PasswordWeak);
         assert_eq!(problem.field.as_deref(), Some("password"));
     }

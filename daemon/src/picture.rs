@@ -65,7 +65,10 @@ impl Picture {
             .iter()
             .filter(|(node, route)| is_serving(route.state) && self.is_reachable(**node))
             .max_by_key(|(_, route)| route.epoch)
-            .map(|(node, route)| LiveNode { node: *node, route: *route })
+            .map(|(node, route)| LiveNode {
+                node: *node,
+                route: *route,
+            })
     }
 
     /// Whether a node in reach is about to serve a dataset.

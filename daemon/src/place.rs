@@ -11,18 +11,36 @@ use hwc_state_machine::placement::{self, NodeCandidate};
 /// # Errors
 /// When no node is up with room for it.
 pub fn choose_replicas(now: &Now, copies: Option<u8>) -> Result<Vec<NodeId>, Problem> {
-    let default = now.desired.cluster.as_ref().map_or(1, |cluster| cluster.copies);
-    let candidates: Vec<_> = now.desired.active_nodes().map(|node| candidate(now, node.id)).collect();
+    let default = now
+        .desired
+        .cluster
+        .as_ref()
+        .map_or(1, |cluster| cluster.copies);
+    let candidates: Vec<_> = now
+        .desired
+        .active_nodes()
+        .map(|node| candidate(now, node.id))
+        .collect();
     placement::choose_replicas(&candidates, copies.unwrap_or(default)).map_err(|error| {
-        Problem::new(ProblemCode::NoNode, format!("No node can take another site: {error}."))
+        Problem::new(
+            ProblemCode::NoNode,
+            format!("No node can take another site: {error}."),
+        )
     })
 }
 
 fn candidate(now: &Now, id: NodeId) -> NodeCandidate {
     let observed = now.picture.nodes.get(&id);
-    let datasets = now.desired.datasets.values().filter(|dataset| !dataset.is_deleted);
+    let datasets = now
+        .desired
+        .datasets
+        .values()
+        .filter(|dataset| !dataset.is_deleted);
     let count = |wanted: &dyn Fn(&[NodeId]) -> bool| {
-        let number = datasets.clone().filter(|dataset| wanted(&dataset.replicas)).count();
+        let number = datasets
+            .clone()
+            .filter(|dataset| wanted(&dataset.replicas))
+            .count();
         u32::try_from(number).unwrap_or(u32::MAX)
     };
     NodeCandidate {
@@ -35,8 +53,12 @@ fn candidate(now: &Now, id: NodeId) -> NodeCandidate {
     }
 }
 
-#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, clippy::cast_precision_loss,
-    reason = "a load average in percent, clamped")]
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    clippy::cast_precision_loss,
+    reason = "a load average in percent, clamped"
+)]
 fn percent(load: f32, cores: u32) -> u32 {
     (load / cores.max(1) as f32 * 100.0).clamp(0.0, 1_000_000.0) as u32
 }
@@ -45,7 +67,14 @@ fn percent(load: f32, cores: u32) -> u32 {
 /// first.
 #[must_use]
 pub fn beside(now: &Now, dataset: hwc_api::ids::DatasetId, live: NodeId) -> Vec<NodeId> {
-    let replicas = now.desired.datasets.get(&dataset).map(|dataset| dataset.replicas.clone());
-    let others = replicas.unwrap_or_default().into_iter().filter(|node| *node != live);
+    let replicas = now
+        .desired
+        .datasets
+        .get(&dataset)
+        .map(|dataset| dataset.replicas.clone());
+    let others = replicas
+        .unwrap_or_default()
+        .into_iter()
+        .filter(|node| *node != live);
     std::iter::once(live).chain(others).collect()
 }

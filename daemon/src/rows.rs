@@ -54,25 +54,37 @@ pub async fn open(
         .journal_mode(SqliteJournalMode::Wal)
         .synchronous(SqliteSynchronous::Full);
     // One connection: there is one writer, and reading happens at start only.
-    let pool = SqlitePoolOptions::new().max_connections(1).connect_with(options).await;
+    let pool = SqlitePoolOptions::new()
+        .max_connections(1)
+        .connect_with(options)
+        .await;
     let pool = pool.with_context(|| format!("open {}", path.display()))?;
-    sqlx::migrate!("../migrations/node").run(&pool).await.context("bring the ownership rows up to date")?;
+    sqlx::migrate!("../migrations/node")
+        .run(&pool)
+        .await
+        .context("bring the ownership rows up to date")?;
     let rows = read(&pool).await.context("read the ownership rows")?;
     // Unbounded: a row is ~200 bytes and at most one per dataset counts; the brain waits for each.
     let (writer, waiting) = mpsc::unbounded_channel();
     let token = tasks.token();
     tasks.spawn("ownership rows", async move {
-        let _stopped = token.run_until_cancelled(write(pool, waiting, written)).await;
+        let _stopped = token
+            .run_until_cancelled(write(pool, waiting, written))
+            .await;
     });
     Ok(Opened { rows, writer })
 }
 
 async fn read(pool: &SqlitePool) -> anyhow::Result<BTreeMap<DatasetId, PersistedRow>> {
     let mut rows = BTreeMap::new();
-    for found in sqlx::query("select dataset, content from ownership").fetch_all(pool).await? {
+    for found in sqlx::query("select dataset, content from ownership")
+        .fetch_all(pool)
+        .await?
+    {
         let dataset = DatasetId(found.try_get("dataset")?);
         let content: String = found.try_get("content")?;
-        let row = serde_json::from_str(&content).with_context(|| format!("understand the row of dataset {dataset}"))?;
+        let row = serde_json::from_str(&content)
+            .with_context(|| format!("understand the row of dataset {dataset}"))?;
         rows.insert(dataset, row);
     }
     Ok(rows)
@@ -89,7 +101,10 @@ async fn write(
             batch.insert(next.dataset, (next.row, next.token));
         }
         while let Err(error) = write_batch(&pool, &batch).await {
-            tracing::error!(error = format!("{error:#}"), "ownership rows can't be written; this node claims nothing");
+            tracing::error!(
+                error = format!("{error:#}"),
+                "ownership rows can't be written; this node claims nothing"
+            );
             tokio::time::sleep(RETRY_PAUSE).await;
             while let Ok(next) = waiting.try_recv() {
                 batch.insert(next.dataset, (next.row, next.token));
@@ -135,14 +150,27 @@ mod tests {
         let report = move |dataset, token| sender.send((dataset, token)).expect("a listener");
         let first = open(&path, &tasks, report).await.expect("opened");
         assert!(first.rows.is_empty());
-        let seen = Epoch { counter: 4, node: NodeId(2), boot: BootId(9) };
-        let row = PersistedRow { seen, ..PersistedRow::default() };
-        let order = RowToWrite { dataset: DatasetId(7), row: row.clone(), token: PersistToken(1) };
+        let seen = Epoch {
+            counter: 4,
+            node: NodeId(2),
+            boot: BootId(9),
+        };
+        let row = PersistedRow {
+            seen,
+            ..PersistedRow::default()
+        };
+        let order = RowToWrite {
+            dataset: DatasetId(7),
+            row: row.clone(),
+            token: PersistToken(1),
+        };
         first.writer.send(order).expect("taken");
         assert_eq!(written.recv().await, Some((DatasetId(7), PersistToken(1))));
         assert!(tasks.stop(Duration::from_secs(5)).await.is_empty());
 
-        let second = open(&path, &Tasks::new(), |_, _| {}).await.expect("opened again");
+        let second = open(&path, &Tasks::new(), |_, _| {})
+            .await
+            .expect("opened again");
         assert_eq!(second.rows, BTreeMap::from([(DatasetId(7), row)]));
     }
 }

@@ -43,7 +43,9 @@ pub struct SessionSeal {
 
 impl std::fmt::Debug for SessionSeal {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("SessionSeal").field("cluster", &self.cluster).finish_non_exhaustive()
+        f.debug_struct("SessionSeal")
+            .field("cluster", &self.cluster)
+            .finish_non_exhaustive()
     }
 }
 
@@ -56,18 +58,30 @@ impl SessionSeal {
     /// A seal with the cluster's session key.
     #[must_use]
     pub fn new(key: &[u8; 32], cluster: ClusterId) -> Self {
-        Self { cipher: XChaCha20Poly1305::new(Key::from_slice(key)), cluster }
+        Self {
+            cipher: XChaCha20Poly1305::new(Key::from_slice(key)),
+            cluster,
+        }
     }
 
     /// Seals the facts into a token. `nonce` must be random.
     ///
     /// # Errors
     /// Never for facts of fixed size; the cipher's signature allows it.
-    pub fn seal(&self, facts: &SessionFacts, nonce: &[u8; NONCE_BYTES]) -> Result<String, NotASession> {
+    pub fn seal(
+        &self,
+        facts: &SessionFacts,
+        nonce: &[u8; NONCE_BYTES],
+    ) -> Result<String, NotASession> {
         let plain = postcard::to_stdvec(facts).map_err(|_| NotASession)?;
-        let payload = Payload { msg: &plain, aad: self.cluster.0.as_bytes() };
-        let sealed =
-            self.cipher.encrypt(XNonce::from_slice(nonce), payload).map_err(|_| NotASession)?;
+        let payload = Payload {
+            msg: &plain,
+            aad: self.cluster.0.as_bytes(),
+        };
+        let sealed = self
+            .cipher
+            .encrypt(XNonce::from_slice(nonce), payload)
+            .map_err(|_| NotASession)?;
         let mut bytes = vec![FORMAT];
         bytes.extend_from_slice(nonce);
         bytes.extend_from_slice(&sealed);
@@ -88,9 +102,14 @@ impl SessionSeal {
             return Err(NotASession);
         }
         let (nonce, sealed) = rest.split_at(NONCE_BYTES);
-        let payload = Payload { msg: sealed, aad: self.cluster.0.as_bytes() };
-        let plain =
-            self.cipher.decrypt(XNonce::from_slice(nonce), payload).map_err(|_| NotASession)?;
+        let payload = Payload {
+            msg: sealed,
+            aad: self.cluster.0.as_bytes(),
+        };
+        let plain = self
+            .cipher
+            .decrypt(XNonce::from_slice(nonce), payload)
+            .map_err(|_| NotASession)?;
         postcard::from_bytes(&plain).map_err(|_| NotASession)
     }
 }
@@ -126,7 +145,11 @@ mod tests {
         let token = seal.seal(&facts(), &[9; 24]).expect("sealed");
         for position in 0..token.len() {
             let mut altered = token.clone().into_bytes();
-            altered[position] = if altered[position] == b'A' { b'B' } else { b'A' };
+            altered[position] = if altered[position] == b'A' {
+                b'B'
+            } else {
+                b'A'
+            };
             let altered = String::from_utf8(altered).expect("ASCII");
             assert_eq!(seal.open(&altered), Err(NotASession), "position {position}");
         }

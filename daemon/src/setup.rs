@@ -107,20 +107,32 @@ pub fn router(setup: Arc<Setup>) -> Router {
 #[must_use]
 pub fn closed_router() -> Router {
     let refuse = || async { Refusal(already_member()) };
-    Router::new().route("/setup/init", post(refuse)).route("/setup/join", post(refuse))
+    Router::new()
+        .route("/setup/init", post(refuse))
+        .route("/setup/join", post(refuse))
 }
 
 fn already_member() -> Problem {
-    Problem::new(ProblemCode::AlreadyMember, "This node already belongs to a cluster.")
+    Problem::new(
+        ProblemCode::AlreadyMember,
+        "This node already belongs to a cluster.",
+    )
 }
 
-async fn init(State(setup): State<Arc<Setup>>, Body(request): Body<InitRequest>) -> Answer<Nothing> {
+async fn init(
+    State(setup): State<Arc<Setup>>,
+    Body(request): Body<InitRequest>,
+) -> Answer<Nothing> {
     refuse_member(&setup)?;
-    let password_hash = setup.passwords.hash(request.administrator.password.clone()).await?;
+    let password_hash = setup
+        .passwords
+        .hash(request.administrator.password.clone())
+        .await?;
     let cluster = ClusterId(hex::encode(secret_bytes::<16>()));
     let identity = identity::of_new_cluster(cluster.clone(), setup.clock.wall())?;
     let changes = first_changes(&setup, request, cluster.clone(), password_hash);
-    let json = serde_json::to_vec(&changes).map_err(|error| internal("write the first changes", &error))?;
+    let json = serde_json::to_vec(&changes)
+        .map_err(|error| internal("write the first changes", &error))?;
     write_atomically(&first_changes_path(&setup.state), &json, FileMode::SECRET)
         .map_err(|error| internal("write the first changes", &error))?;
     // Last: with it the node is a member.
@@ -130,25 +142,44 @@ async fn init(State(setup): State<Arc<Setup>>, Body(request): Body<InitRequest>)
     Ok(Json(Nothing {}))
 }
 
-fn first_changes(setup: &Setup, request: InitRequest, id: ClusterId, password_hash: String) -> Vec<Change> {
+fn first_changes(
+    setup: &Setup,
+    request: InitRequest,
+    id: ClusterId,
+    password_hash: String,
+) -> Vec<Change> {
     let administrator = request.administrator;
-    let cluster =
-        Cluster { id, name: request.name, panel_domains: request.panel_domains, copies: COPIES };
+    let cluster = Cluster {
+        id,
+        name: request.name,
+        panel_domains: request.panel_domains,
+        copies: COPIES,
+    };
     vec![
-        Change::InitCluster { cluster, name: request.node, address: request.address },
+        Change::InitCluster {
+            cluster,
+            name: request.node,
+            address: request.address,
+        },
         Change::CreateAccount {
             login: administrator.login,
             name: administrator.name,
             email: administrator.email,
             role: Role::Administrator,
-            limits: Limits { sites: u32::MAX, databases: u32::MAX },
+            limits: Limits {
+                sites: u32::MAX,
+                databases: u32::MAX,
+            },
             password_hash,
             now: setup.clock.wall(),
         },
     ]
 }
 
-async fn join(State(setup): State<Arc<Setup>>, Body(request): Body<JoinRequest>) -> Answer<Nothing> {
+async fn join(
+    State(setup): State<Arc<Setup>>,
+    Body(request): Body<JoinRequest>,
+) -> Answer<Nothing> {
     refuse_member(&setup)?;
     identity::join(&request, &setup.state, &setup.clock).await?;
     setup.is_member.send_replace(true);
@@ -156,11 +187,18 @@ async fn join(State(setup): State<Arc<Setup>>, Body(request): Body<JoinRequest>)
 }
 
 fn refuse_member(setup: &Setup) -> Result<(), Problem> {
-    if *setup.is_member.borrow() { Err(already_member()) } else { Ok(()) }
+    if *setup.is_member.borrow() {
+        Err(already_member())
+    } else {
+        Ok(())
+    }
 }
 
 /// Logs what went wrong inside and says so without the details.
 pub(crate) fn internal(doing: &str, error: &dyn std::fmt::Display) -> Problem {
     tracing::error!(%error, "could not {doing}");
-    Problem::new(ProblemCode::Internal, format!("Could not {doing}; the node's log says why."))
+    Problem::new(
+        ProblemCode::Internal,
+        format!("Could not {doing}; the node's log says why."),
+    )
 }

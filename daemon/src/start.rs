@@ -29,18 +29,25 @@ const STOP_LIMIT: Duration = Duration::from_secs(10);
 /// # Errors
 /// When the node can't be built, or stops itself because it could not fence a dataset.
 pub async fn run(config: Config) -> anyhow::Result<()> {
-    anyhow::ensure!(rustix::process::geteuid().is_root(), "hwcd must run as root: it mounts datasets and runs services");
+    anyhow::ensure!(
+        rustix::process::geteuid().is_root(),
+        "hwcd must run as root: it mounts datasets and runs services"
+    );
     let stop = CancellationToken::new();
     let tasks = Tasks::new();
     spawn_signals(&stop, &tasks)?;
     let clock = Clock::system();
-    std::fs::create_dir_all(&config.state).with_context(|| format!("make {}", config.state.display()))?;
-    let identity = identity::load(&config.state, clock.wall()).context("load this node's identity")?;
+    std::fs::create_dir_all(&config.state)
+        .with_context(|| format!("make {}", config.state.display()))?;
+    let identity =
+        identity::load(&config.state, clock.wall()).context("load this node's identity")?;
     let identity = match identity {
         Some(identity) => Some(identity),
         None => wait_for_membership(&config, &clock, &stop).await?,
     };
-    let Some(identity) = identity else { return Ok(()) };
+    let Some(identity) = identity else {
+        return Ok(());
+    };
     let node = node::begin(config, identity, clock, &tasks, &stop).await?;
     ready()?;
     stop.cancelled().await;
@@ -48,7 +55,10 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
     let _unheard = sd_notify::notify(&[sd_notify::NotifyState::Stopping]);
     let is_clean = node.end().await;
     tasks.stop(STOP_LIMIT).await;
-    anyhow::ensure!(is_clean, "a dataset could not be fenced; its services may still run");
+    anyhow::ensure!(
+        is_clean,
+        "a dataset could not be fenced; its services may still run"
+    );
     Ok(())
 }
 
@@ -66,9 +76,12 @@ async fn wait_for_membership(
         passwords: Passwords::default(),
         is_member,
     };
-    server::serve(&setup::router(Arc::new(setup)), &sockets(config), &tasks).context("open the control socket")?;
+    server::serve(&setup::router(Arc::new(setup)), &sockets(config), &tasks)
+        .context("open the control socket")?;
     ready()?;
-    tracing::info!("this node belongs to no cluster; waiting for “hwc cluster init” or “hwc node join”");
+    tracing::info!(
+        "this node belongs to no cluster; waiting for “hwc cluster init” or “hwc node join”"
+    );
     tokio::select! {
         () = stop.cancelled() => {}
         _ = membership.wait_for(|is_member| *is_member) => {}

@@ -29,10 +29,18 @@ impl Scene<'_> {
     #[must_use]
     pub fn site(&self, site: &Site) -> SiteView {
         let files = self.dataset(site.dataset);
-        let databases: Vec<_> =
-            self.desired.databases_of_site(site.id).map(|database| self.database(database)).collect();
-        let state = databases.iter().map(|d| d.dataset.state).fold(files.state, worse);
-        let title = site.main_domain().map(hwc_api::names::DomainName::to_unicode);
+        let databases: Vec<_> = self
+            .desired
+            .databases_of_site(site.id)
+            .map(|database| self.database(database))
+            .collect();
+        let state = databases
+            .iter()
+            .map(|d| d.dataset.state)
+            .fold(files.state, worse);
+        let title = site
+            .main_domain()
+            .map(hwc_api::names::DomainName::to_unicode);
         SiteView {
             id: site.id,
             account: site.account,
@@ -52,7 +60,10 @@ impl Scene<'_> {
     /// A job with its progress.
     #[must_use]
     pub fn job(&self, job: &Job) -> JobView {
-        JobView { job: job.clone(), progress: self.picture.jobs.get(&job.id).cloned() }
+        JobView {
+            job: job.clone(),
+            progress: self.picture.jobs.get(&job.id).cloned(),
+        }
     }
 
     /// A job by its id.
@@ -65,7 +76,10 @@ impl Scene<'_> {
     #[must_use]
     pub fn node(&self, node: &hwc_api::desired::Node) -> NodeView {
         let mut view = NodeView {
-            node: NodeRef { id: node.id, name: node.name.clone() },
+            node: NodeRef {
+                id: node.id,
+                name: node.name.clone(),
+            },
             address: node.address,
             health: self.picture.health(node.id),
             observed: self.picture.nodes.get(&node.id).cloned(),
@@ -73,11 +87,21 @@ impl Scene<'_> {
             live_databases: 0,
             copies: 0,
         };
-        for dataset in self.desired.datasets.values().filter(|dataset| !dataset.is_deleted) {
-            let is_live = self.picture.live_node(dataset.id).is_some_and(|live| live.node == node.id);
+        for dataset in self
+            .desired
+            .datasets
+            .values()
+            .filter(|dataset| !dataset.is_deleted)
+        {
+            let is_live = self
+                .picture
+                .live_node(dataset.id)
+                .is_some_and(|live| live.node == node.id);
             let holds = || {
                 let holders = self.picture.holders.get(&dataset.id);
-                holders.and_then(|h| h.get(&node.id)).is_some_and(|record| record.has_copy)
+                holders
+                    .and_then(|h| h.get(&node.id))
+                    .is_some_and(|record| record.has_copy)
             };
             match (is_live, dataset.content) {
                 (true, DatasetContent::Site(_)) => view.live_sites += 1,
@@ -94,9 +118,18 @@ impl Scene<'_> {
     #[must_use]
     pub fn account(&self, account: &Account) -> AccountView {
         let count = |number: usize| u32::try_from(number).unwrap_or(u32::MAX);
-        let sites = self.desired.sites.values().filter(|site| site.account == account.id).count();
-        let databases =
-            self.desired.databases.values().filter(|database| database.account == account.id).count();
+        let sites = self
+            .desired
+            .sites
+            .values()
+            .filter(|site| site.account == account.id)
+            .count();
+        let databases = self
+            .desired
+            .databases
+            .values()
+            .filter(|database| database.account == account.id)
+            .count();
         AccountView {
             id: account.id,
             login: account.login.clone(),
@@ -137,8 +170,13 @@ impl Scene<'_> {
         let live = self.picture.live_node(id);
         let observed = self.picture.dataset(id);
         let holders = self.picture.holders.get(&id);
-        let divergent = holders.into_iter().flat_map(|h| h.values()).flat_map(|r| &r.divergent);
-        let divergent: BTreeSet<_> = divergent.map(hwc_api::ownership::Lineage::branch_name).collect();
+        let divergent = holders
+            .into_iter()
+            .flat_map(|h| h.values())
+            .flat_map(|r| &r.divergent);
+        let divergent: BTreeSet<_> = divergent
+            .map(hwc_api::ownership::Lineage::branch_name)
+            .collect();
         DatasetView {
             id,
             state: self.live_state(id),
@@ -155,7 +193,11 @@ impl Scene<'_> {
     }
 
     fn live_state(&self, id: DatasetId) -> LiveState {
-        match self.picture.live_node(id).map(|live| (live.route.state, live.route.is_open)) {
+        match self
+            .picture
+            .live_node(id)
+            .map(|live| (live.route.state, live.route.is_open))
+        {
             Some((HolderState::Live, true)) => LiveState::Live,
             Some((HolderState::Draining, _)) => LiveState::Moving,
             Some((HolderState::Live | HolderState::Replica | HolderState::Claiming, _)) => {
@@ -172,7 +214,9 @@ impl Scene<'_> {
     fn is_anyone_able(&self, id: DatasetId) -> bool {
         let holders = self.picture.holders.get(&id);
         let has_copy = |node: &NodeId| {
-            holders.and_then(|h| h.get(node)).is_some_and(|record| record.has_copy)
+            holders
+                .and_then(|h| h.get(node))
+                .is_some_and(|record| record.has_copy)
         };
         let nobody_has = holders.is_none_or(|h| h.values().all(|record| !record.has_copy));
         self.copy_holders(id)
@@ -182,7 +226,11 @@ impl Scene<'_> {
 
     /// The nodes that should hold a copy, and those that do.
     fn copy_holders(&self, id: DatasetId) -> Vec<NodeId> {
-        let wanted = self.desired.datasets.get(&id).map(|dataset: &Dataset| dataset.replicas.clone());
+        let wanted = self
+            .desired
+            .datasets
+            .get(&id)
+            .map(|dataset: &Dataset| dataset.replicas.clone());
         let mut nodes = wanted.unwrap_or_default();
         let holders = self.picture.holders.get(&id).into_iter().flatten();
         for (node, record) in holders {
@@ -194,11 +242,24 @@ impl Scene<'_> {
     }
 
     fn copy(&self, id: DatasetId, node: NodeId) -> CopyView {
-        let record = self.picture.holders.get(&id).and_then(|holders| holders.get(&node));
-        let fresh = self.picture.dataset(id).and_then(|observed| observed.replicas.get(&node));
-        let age_ms = fresh.filter(|fresh| fresh.acknowledged.is_some()).map(|fresh| {
-            if fresh.is_current { 0 } else { self.now.since_ms(fresh.current_as_of) }
-        });
+        let record = self
+            .picture
+            .holders
+            .get(&id)
+            .and_then(|holders| holders.get(&node));
+        let fresh = self
+            .picture
+            .dataset(id)
+            .and_then(|observed| observed.replicas.get(&node));
+        let age_ms = fresh
+            .filter(|fresh| fresh.acknowledged.is_some())
+            .map(|fresh| {
+                if fresh.is_current {
+                    0
+                } else {
+                    self.now.since_ms(fresh.current_as_of)
+                }
+            });
         CopyView {
             node: self.node_ref(node),
             is_reachable: self.picture.is_reachable(node),
@@ -214,21 +275,35 @@ impl Scene<'_> {
         let unknown = || NodeName::parse(&format!("node-{id}")).ok();
         // Every id in use has a node in the registry; a name made of its number is one as well.
         let name = name.or_else(unknown);
-        NodeRef { id, name: name.unwrap_or_else(|| unreachable_name(id)) }
+        NodeRef {
+            id,
+            name: name.unwrap_or_else(|| unreachable_name(id)),
+        }
     }
 
     fn account_name(&self, id: AccountId) -> String {
-        self.desired.accounts.get(&id).map(|account| account.name.clone()).unwrap_or_default()
+        self.desired
+            .accounts
+            .get(&id)
+            .map(|account| account.name.clone())
+            .unwrap_or_default()
     }
 
     fn newest_job(&self, site: &Site) -> Option<&Job> {
-        self.desired.jobs.values().rev().find(|job| match &job.kind {
-            JobKind::InstallApp { site: of, .. } => *of == site.id,
-        })
+        self.desired
+            .jobs
+            .values()
+            .rev()
+            .find(|job| match &job.kind {
+                JobKind::InstallApp { site: of, .. } => *of == site.id,
+            })
     }
 }
 
-#[expect(clippy::panic, reason = "“node-” and digits always parse as a node's name")]
+#[expect(
+    clippy::panic,
+    reason = "“node-” and digits always parse as a node's name"
+)]
 fn unreachable_name(id: NodeId) -> NodeName {
     panic!("node-{id} does not parse as a node's name")
 }

@@ -100,9 +100,19 @@ pub enum Object {
 /// `forbidden` where the role never allows it; `not-found` where the object is another's, so that
 /// nobody learns what exists beyond their own.
 pub fn can(actor: &Actor, action: Action, object: Object) -> Result<(), Problem> {
-    let Actor::Account { account, role: Role::Customer, .. } = actor else { return Ok(()) };
+    let Actor::Account {
+        account,
+        role: Role::Customer,
+        ..
+    } = actor
+    else {
+        return Ok(());
+    };
     if !is_for_customers(action) {
-        return Err(Problem::new(ProblemCode::Forbidden, "Only an administrator may do this."));
+        return Err(Problem::new(
+            ProblemCode::Forbidden,
+            "Only an administrator may do this.",
+        ));
     }
     match object {
         Object::Any => Ok(()),
@@ -136,7 +146,11 @@ mod tests {
 
     fn actor(account: u32, role: Role) -> Actor {
         let credential = Credential::Token(TokenId(1));
-        Actor::Account { account: AccountId(account), role, credential }
+        Actor::Account {
+            account: AccountId(account),
+            role,
+            credential,
+        }
     }
 
     fn check(actor: &Actor, action: Action, object: Object, expected: Option<ProblemCode>) {
@@ -148,10 +162,30 @@ mod tests {
     fn a_customer_acts_on_own_things_only() {
         let mara = actor(1, Role::Customer);
         check(&mara, Action::DeleteSite, Object::Of(AccountId(1)), None);
-        check(&mara, Action::DeleteSite, Object::Of(AccountId(2)), Some(ProblemCode::NotFound));
-        check(&mara, Action::ReadStatus, Object::Cluster, Some(ProblemCode::NotFound));
-        check(&mara, Action::ManageNodes, Object::Any, Some(ProblemCode::Forbidden));
-        check(&mara, Action::ManageAccounts, Object::Of(AccountId(1)), Some(ProblemCode::Forbidden));
+        check(
+            &mara,
+            Action::DeleteSite,
+            Object::Of(AccountId(2)),
+            Some(ProblemCode::NotFound),
+        );
+        check(
+            &mara,
+            Action::ReadStatus,
+            Object::Cluster,
+            Some(ProblemCode::NotFound),
+        );
+        check(
+            &mara,
+            Action::ManageNodes,
+            Object::Any,
+            Some(ProblemCode::Forbidden),
+        );
+        check(
+            &mara,
+            Action::ManageAccounts,
+            Object::Of(AccountId(1)),
+            Some(ProblemCode::Forbidden),
+        );
     }
 
     #[test]

@@ -27,7 +27,10 @@ impl Attempts {
     /// Nothing remembered yet.
     #[must_use]
     pub fn new(clock: Clock) -> Self {
-        Self { clock, wrong: Mutex::default() }
+        Self {
+            clock,
+            wrong: Mutex::default(),
+        }
     }
 
     /// How long an address must wait before its next try; none when it may try now.

@@ -101,7 +101,10 @@ pub fn router(api: Arc<Api>) -> Router {
     router
         .fallback(|| async { Refusal(super::not_found("page")) })
         .method_not_allowed_fallback(|| async {
-            Refusal(Problem::new(ProblemCode::NotFound, "This page does not take that method."))
+            Refusal(Problem::new(
+                ProblemCode::NotFound,
+                "This page does not take that method.",
+            ))
         })
         .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
         .with_state(api)
@@ -114,12 +117,17 @@ async fn admit(
     mut request: Request,
     next: Next,
 ) -> Response {
-    let Access::Signed(action) = access else { return next.run(request).await };
+    let Access::Signed(action) = access else {
+        return next.run(request).await;
+    };
     let is_control = request.extensions().get::<ThroughControlSocket>().is_some();
-    let admitted = actor(&api, request.method(), request.headers(), is_control)
-        .and_then(|actor| can(&actor, action, Object::Any).map(|()| actor).inspect_err(|problem| {
-            tracing::info!(action = ?action, code = %problem.code, "denied");
-        }));
+    let admitted = actor(&api, request.method(), request.headers(), is_control).and_then(|actor| {
+        can(&actor, action, Object::Any)
+            .map(|()| actor)
+            .inspect_err(|problem| {
+                tracing::info!(action = ?action, code = %problem.code, "denied");
+            })
+    });
     match admitted {
         Ok(actor) => {
             request.extensions_mut().insert(actor);

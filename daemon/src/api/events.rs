@@ -12,7 +12,7 @@ use super::{Api, Now};
 use axum::Extension;
 use axum::extract::State;
 use axum::extract::ws::{Message, WebSocket, WebSocketUpgrade};
-use axum::http::{HeaderMap, Method as HttpMethod};
+use axum::http::{HeaderMap, Method as HttpMethod, header};
 use axum::response::Response;
 use axum::routing::any;
 use hwc_api::ids::{AccountId, JobId, NodeId, SiteId};
@@ -32,7 +32,12 @@ const SEND_DEADLINE: Duration = Duration::from_secs(10);
 
 pub(super) fn endpoint() -> Endpoint {
     let access = Access::Signed(Action::Subscribe);
-    Endpoint { method: Method::Get, path: "/events", access, handler: any(subscribe) }
+    Endpoint {
+        method: Method::Get,
+        path: "/events",
+        access,
+        handler: any(subscribe),
+    }
 }
 
 async fn subscribe(
@@ -42,7 +47,10 @@ async fn subscribe(
     headers: HeaderMap,
     upgrade: WebSocketUpgrade,
 ) -> Response {
-    let again = Again { headers, is_control: control.is_some() };
+    let again = Again {
+        headers,
+        is_control: control.is_some(),
+    };
     upgrade
         .max_message_size(CLIENT_MESSAGE_BYTES_MAX)
         .max_frame_size(CLIENT_MESSAGE_BYTES_MAX)
@@ -56,10 +64,11 @@ struct Again {
 }
 
 impl Again {
-    fn is_signed_in(&self, api: &Api) -> bool {
+    /// Whether whoever subscribed may still be told.
+    fn may_listen(&self, api: &Api) -> bool {
         // The upgrade's own headers passed the origin check; a plain read has none.
         let mut headers = self.headers.clone();
-        headers.remove(axum::http::header::UPGRADE);
+        headers.remove(header::UPGRADE);
         actor(api, &HttpMethod::GET, &headers, self.is_control).is_ok()
     }
 }
@@ -69,7 +78,7 @@ async fn tell(api: Arc<Api>, actor: Actor, again: Again, mut socket: WebSocket) 
     let mut picture = api.picture.clone();
     let mut told = Told::default();
     loop {
-        if !again.is_signed_in(&api) {
+        if !again.may_listen(&api) {
             let _gone = send(&mut socket, &Event::SignedOut).await;
             return;
         }
@@ -122,19 +131,33 @@ impl Told {
         let scene = now.scene();
         let sees = |action, owner| can(actor, action, Object::Of(owner)).is_ok();
 
-        let sites = now.desired.sites.values().filter(|site| sees(Action::ReadSites, site.account));
+        let sites = now
+            .desired
+            .sites
+            .values()
+            .filter(|site| sees(Action::ReadSites, site.account));
         let sites: BTreeMap<_, _> = sites.map(|site| (site.id, scene.site(site))).collect();
-        let gone = news(&mut self.sites, sites, &mut events, |site| Event::Site(Box::new(site)));
+        let gone = news(&mut self.sites, sites, &mut events, |site| {
+            Event::Site(Box::new(site))
+        });
         events.extend(gone.into_iter().map(Event::SiteGone));
 
-        let jobs = now.desired.jobs.values().filter(|job| sees(Action::ReadJobs, job.account));
+        let jobs = now
+            .desired
+            .jobs
+            .values()
+            .filter(|job| sees(Action::ReadJobs, job.account));
         let jobs: BTreeMap<_, _> = jobs.map(|job| (job.id, scene.job(job))).collect();
-        news(&mut self.jobs, jobs, &mut events, |job| Event::Job(Box::new(job)));
+        news(&mut self.jobs, jobs, &mut events, |job| {
+            Event::Job(Box::new(job))
+        });
 
         if can(actor, Action::ReadNodes, Object::Cluster).is_ok() {
             let nodes = now.desired.active_nodes();
             let nodes: BTreeMap<_, _> = nodes.map(|node| (node.id, scene.node(node))).collect();
-            news(&mut self.nodes, nodes, &mut events, |node| Event::Node(Box::new(node)));
+            news(&mut self.nodes, nodes, &mut events, |node| {
+                Event::Node(Box::new(node))
+            });
         }
         if can(actor, Action::ReadAccounts, Object::Any).is_ok() {
             let accounts = now.desired.accounts.values();
@@ -166,7 +189,11 @@ fn news<K: Ord + Copy, V: PartialEq + Clone>(
             events.push(event(view.clone()));
         }
     }
-    let gone = told.keys().filter(|id| !present.contains_key(*id)).copied().collect();
+    let gone = told
+        .keys()
+        .filter(|id| !present.contains_key(*id))
+        .copied()
+        .collect();
     *told = present;
     gone
 }
@@ -176,7 +203,10 @@ fn settings(now: &Now) -> Event {
     let index = now.desired.index;
     let nodes = now.desired.active_nodes().count();
     let applied = now.desired.active_nodes().filter(|node| {
-        now.picture.nodes.get(&node.id).is_some_and(|observed| observed.applied_index >= index)
+        now.picture
+            .nodes
+            .get(&node.id)
+            .is_some_and(|observed| observed.applied_index >= index)
     });
     Event::Settings {
         is_writable: now.picture.is_registry_writable,

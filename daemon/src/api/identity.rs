@@ -24,7 +24,12 @@ pub const API_TOKEN_PREFIX: &str = "hwct_";
 ///
 /// # Errors
 /// When nobody is signed in, the session is over, or the request comes from another web site.
-pub fn actor(api: &Api, method: &Method, headers: &HeaderMap, is_control: bool) -> Result<Actor, Problem> {
+pub fn actor(
+    api: &Api,
+    method: &Method,
+    headers: &HeaderMap,
+    is_control: bool,
+) -> Result<Actor, Problem> {
     if let Some(token) = bearer(headers) {
         return if token.starts_with(API_TOKEN_PREFIX) {
             by_api_token(api, token)
@@ -58,7 +63,11 @@ pub fn secret_hash(secret: &[u8]) -> String {
 }
 
 fn bearer(headers: &HeaderMap) -> Option<&str> {
-    headers.get(header::AUTHORIZATION)?.to_str().ok()?.strip_prefix("Bearer ")
+    headers
+        .get(header::AUTHORIZATION)?
+        .to_str()
+        .ok()?
+        .strip_prefix("Bearer ")
 }
 
 fn session_cookie(headers: &HeaderMap) -> Option<String> {
@@ -87,18 +96,32 @@ fn by_session(api: &Api, token: &str) -> Result<Actor, Problem> {
 fn by_api_token(api: &Api, secret: &str) -> Result<Actor, Problem> {
     let now = api.now();
     let hash = secret_hash(secret.as_bytes());
-    let token = now.desired.tokens.values().find(|token| token.secret_hash == hash);
-    let token = token.filter(|token| now.at < token.expires_at).ok_or_else(sign_in_required)?;
+    let token = now
+        .desired
+        .tokens
+        .values()
+        .find(|token| token.secret_hash == hash);
+    let token = token
+        .filter(|token| now.at < token.expires_at)
+        .ok_or_else(sign_in_required)?;
     let account = valid_account(&now.desired, token.account)?;
     Ok(account_actor(account, Credential::Token(token.id)))
 }
 
 fn account_actor(account: &Account, credential: Credential) -> Actor {
-    Actor::Account { account: account.id, role: account.role, credential }
+    Actor::Account {
+        account: account.id,
+        role: account.role,
+        credential,
+    }
 }
 
 fn valid_account(desired: &Desired, id: AccountId) -> Result<&Account, Problem> {
-    desired.accounts.get(&id).filter(|account| !account.is_suspended).ok_or_else(session_expired)
+    desired
+        .accounts
+        .get(&id)
+        .filter(|account| !account.is_suspended)
+        .ok_or_else(session_expired)
 }
 
 /// The facts of a session that is valid now, from its token.
@@ -107,10 +130,18 @@ fn valid_account(desired: &Desired, id: AccountId) -> Result<&Account, Problem> 
 /// When it is over.
 pub fn session_facts(actor: &Actor) -> Result<SessionFacts, Problem> {
     match actor {
-        Actor::Account { credential: Credential::Session(facts), .. } => Ok(*facts),
-        Actor::LocalRoot | Actor::Account { credential: Credential::Token(_), .. } => {
-            Err(Problem::new(ProblemCode::SignInRequired, "This needs a session, not a token."))
-        }
+        Actor::Account {
+            credential: Credential::Session(facts),
+            ..
+        } => Ok(*facts),
+        Actor::LocalRoot
+        | Actor::Account {
+            credential: Credential::Token(_),
+            ..
+        } => Err(Problem::new(
+            ProblemCode::SignInRequired,
+            "This needs a session, not a token.",
+        )),
     }
 }
 
@@ -124,9 +155,16 @@ fn is_same_origin(method: &Method, headers: &HeaderMap) -> bool {
     if let Some(site) = headers.get("sec-fetch-site") {
         return site == "same-origin";
     }
-    let host = headers.get(header::HOST).and_then(|value| value.to_str().ok());
-    let origin = headers.get(header::ORIGIN).and_then(|value| value.to_str().ok());
-    match (origin.and_then(|origin| origin.strip_prefix("https://")), host) {
+    let host = headers
+        .get(header::HOST)
+        .and_then(|value| value.to_str().ok());
+    let origin = headers
+        .get(header::ORIGIN)
+        .and_then(|value| value.to_str().ok());
+    match (
+        origin.and_then(|origin| origin.strip_prefix("https://")),
+        host,
+    ) {
         (Some(origin), Some(host)) => origin.eq_ignore_ascii_case(host),
         (None, _) | (_, None) => false,
     }
@@ -137,7 +175,10 @@ fn sign_in_required() -> Problem {
 }
 
 fn session_expired() -> Problem {
-    Problem::new(ProblemCode::SessionExpired, "The session is over; sign in again.")
+    Problem::new(
+        ProblemCode::SessionExpired,
+        "The session is over; sign in again.",
+    )
 }
 
 #[cfg(test)]
@@ -149,7 +190,10 @@ mod tests {
         pairs
             .iter()
             .map(|(name, value)| {
-                (header::HeaderName::from_static(name), HeaderValue::from_static(value))
+                (
+                    header::HeaderName::from_static(name),
+                    HeaderValue::from_static(value),
+                )
             })
             .collect()
     }
@@ -157,23 +201,53 @@ mod tests {
     #[test]
     fn a_cookie_acts_for_our_own_pages_only() {
         let check = |method: Method, pairs: &[(&'static str, &'static str)], expected: bool| {
-            assert_eq!(is_same_origin(&method, &headers(pairs)), expected, "{method} {pairs:?}");
+            assert_eq!(
+                is_same_origin(&method, &headers(pairs)),
+                expected,
+                "{method} {pairs:?}"
+            );
         };
         check(Method::GET, &[], true);
         check(Method::POST, &[("sec-fetch-site", "same-origin")], true);
         check(Method::POST, &[("sec-fetch-site", "cross-site")], false);
         check(Method::POST, &[("sec-fetch-site", "same-site")], false);
-        check(Method::POST, &[("host", "a.example:8443"), ("origin", "https://a.example:8443")], true);
-        check(Method::POST, &[("host", "a.example"), ("origin", "https://evil.example")], false);
+        check(
+            Method::POST,
+            &[
+                ("host", "a.example:8443"),
+                ("origin", "https://a.example:8443"),
+            ],
+            true,
+        );
+        check(
+            Method::POST,
+            &[("host", "a.example"), ("origin", "https://evil.example")],
+            false,
+        );
         check(Method::POST, &[("host", "a.example")], false);
-        check(Method::GET, &[("upgrade", "websocket"), ("host", "a.example"), ("origin", "null")], false);
-        check(Method::GET, &[("upgrade", "websocket"), ("host", "a.example")], false);
+        check(
+            Method::GET,
+            &[
+                ("upgrade", "websocket"),
+                ("host", "a.example"),
+                ("origin", "null"),
+            ],
+            false,
+        );
+        check(
+            Method::GET,
+            &[("upgrade", "websocket"), ("host", "a.example")],
+            false,
+        );
     }
 
     #[test]
     fn the_session_cookie_is_found_among_others() {
         let found = session_cookie(&headers(&[("cookie", "a=b; __Host-hwc-session=xyz; c=d")]));
         assert_eq!(found.as_deref(), Some("xyz"));
-        assert_eq!(session_cookie(&headers(&[("cookie", "x__Host-hwc-session=xyz")])), None);
+        assert_eq!(
+            session_cookie(&headers(&[("cookie", "x__Host-hwc-session=xyz")])),
+            None
+        );
     }
 }

@@ -45,21 +45,31 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Body<T> {
     type Rejection = Refusal;
 
     async fn from_request(request: Request, state: &S) -> Result<Self, Refusal> {
-        let bytes = Bytes::from_request(request, state).await.map_err(|rejection| {
-            if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE {
-                Problem::new(ProblemCode::TooLarge, "The request is larger than 64 KiB.")
-            } else {
-                Problem::new(ProblemCode::Malformed, "The request's body could not be read.")
-            }
-        })?;
-        serde_json::from_slice(&bytes).map(Self).map_err(|error| Refusal(malformed(&error)))
+        let bytes = Bytes::from_request(request, state)
+            .await
+            .map_err(|rejection| {
+                if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE {
+                    Problem::new(ProblemCode::TooLarge, "The request is larger than 64 KiB.")
+                } else {
+                    Problem::new(
+                        ProblemCode::Malformed,
+                        "The request's body could not be read.",
+                    )
+                }
+            })?;
+        serde_json::from_slice(&bytes)
+            .map(Self)
+            .map_err(|error| Refusal(malformed(&error)))
     }
 }
 
 /// serde names the field in its message; the message is about the caller's own JSON.
 fn malformed(error: &serde_json::Error) -> Problem {
-    Problem::new(ProblemCode::Malformed, format!("The request's JSON was not understood: {error}."))
-        .detail(error.to_string())
+    Problem::new(
+        ProblemCode::Malformed,
+        format!("The request's JSON was not understood: {error}."),
+    )
+    .detail(error.to_string())
 }
 
 /// Parameters of the path; what does not parse does not exist.

@@ -49,7 +49,9 @@ fn main() -> ExitCode {
 
 fn daemon(arguments: &Arguments) -> anyhow::Result<()> {
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
-    let logs = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let logs = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr);
     // journald notes the time itself.
     let logs = logs.without_time().with_ansi(false);
     if arguments.log_json {
@@ -57,17 +59,34 @@ fn daemon(arguments: &Arguments) -> anyhow::Result<()> {
     } else {
         logs.init();
     }
-    if rustls::crypto::aws_lc_rs::default_provider().install_default().is_err() {
+    if rustls::crypto::aws_lc_rs::default_provider()
+        .install_default()
+        .is_err()
+    {
         bail!("another TLS library was installed first");
     }
     let config = Config::load(&arguments.config)?;
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().context("start tokio")?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .context("start tokio")?;
     runtime.block_on(hwcd::start::run(config))
 }
 
+#[expect(
+    clippy::print_stderr,
+    reason = "its parent process reads the complaint"
+)]
 fn internal(words: &[String]) -> ExitCode {
-    match words.split_first() {
+    let result = match words.split_first() {
         Some((first, rest)) if first == "unpack" => hwc_yakd::apps::unpack::run(rest),
-        Some(_) | None => ExitCode::from(2),
+        Some(_) | None => return ExitCode::from(2),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("{error}");
+            ExitCode::FAILURE
+        }
     }
 }

@@ -55,14 +55,23 @@ pub async fn run(session: &Session, command: Command) -> Result<(), Failure> {
         Command::Create(create) => {
             let mut password = String::new();
             complain("Password (standard input):");
-            std::io::stdin().read_to_string(&mut password).context("read the password")?;
+            std::io::stdin()
+                .read_to_string(&mut password)
+                .context("read the password")?;
             let body = CreateAccountBody {
                 login: create.login,
                 name: create.name,
                 email: create.email,
                 password: password.trim_end_matches(['\r', '\n']).to_owned(),
-                role: if create.administrator { Role::Administrator } else { Role::Customer },
-                limits: Limits { sites: create.sites, databases: create.databases },
+                role: if create.administrator {
+                    Role::Administrator
+                } else {
+                    Role::Customer
+                },
+                limits: Limits {
+                    sites: create.sites,
+                    databases: create.databases,
+                },
             };
             let account = session.client.call(&CreateAccount { body }).await?;
             session.print(&account, |account| format!("{} is created.", account.login))
@@ -82,7 +91,11 @@ fn accounts_table(accounts: &[AccountView]) -> String {
             Role::Customer => "customer",
         };
         let limit = |used: u32, limit: u32| {
-            if limit == u32::MAX { used.to_string() } else { format!("{used}/{limit}") }
+            if limit == u32::MAX {
+                used.to_string()
+            } else {
+                format!("{used}/{limit}")
+            }
         };
         vec![
             account.login.to_string(),
@@ -92,5 +105,8 @@ fn accounts_table(accounts: &[AccountView]) -> String {
             limit(account.databases, account.limits.databases),
         ]
     };
-    table(&["LOGIN", "NAME", "ROLE", "SITES", "DATABASES"], &accounts.iter().map(row).collect::<Vec<_>>())
+    table(
+        &["LOGIN", "NAME", "ROLE", "SITES", "DATABASES"],
+        &accounts.iter().map(row).collect::<Vec<_>>(),
+    )
 }

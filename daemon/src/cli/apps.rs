@@ -63,7 +63,14 @@ pub async fn run(session: &Session, command: Command) -> Result<(), Failure> {
 fn apps_table(apps: &[AppView]) -> String {
     let rows: Vec<_> = apps
         .iter()
-        .map(|app| vec![app.app.clone(), app.version.clone(), size(app.archive_bytes), app.summary.clone()])
+        .map(|app| {
+            vec![
+                app.app.clone(),
+                app.version.clone(),
+                size(app.archive_bytes),
+                app.summary.clone(),
+            ]
+        })
         .collect();
     table(&["APP", "VERSION", "SIZE", "WHAT IT IS"], &rows)
 }
@@ -72,7 +79,9 @@ async fn run_install(session: &Session, install: Install) -> Result<(), Failure>
     let site = find(session, &install.domain).await?;
     let mut password = String::new();
     complain("Password of the application's administrator (standard input):");
-    std::io::stdin().read_to_string(&mut password).context("read the password")?;
+    std::io::stdin()
+        .read_to_string(&mut password)
+        .context("read the password")?;
     let body = InstallAppBody {
         app: install.app,
         title: install.title,
@@ -82,7 +91,13 @@ async fn run_install(session: &Session, install: Install) -> Result<(), Failure>
         language: install.language,
         replace: install.replace,
     };
-    let mut view = session.client.call(&InstallApp { site: site.id, body }).await?;
+    let mut view = session
+        .client
+        .call(&InstallApp {
+            site: site.id,
+            body,
+        })
+        .await?;
     let mut told = BTreeSet::new();
     for _ in 0..PROGRESS_TRIES {
         tell(&view, &mut told);
@@ -100,7 +115,9 @@ async fn run_install(session: &Session, install: Install) -> Result<(), Failure>
 
 /// Tells each finished step once.
 fn tell(view: &JobView, told: &mut BTreeSet<String>) {
-    let Some(progress) = &view.progress else { return };
+    let Some(progress) = &view.progress else {
+        return;
+    };
     for step in &progress.steps {
         let is_news = matches!(step.state, StepState::Done | StepState::Failed);
         if is_news && told.insert(step.name.clone()) {

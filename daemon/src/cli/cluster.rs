@@ -57,8 +57,14 @@ pub async fn run(session: &Session, command: Command) -> Result<(), Failure> {
 }
 
 async fn begin(session: &Session, init: Init) -> Result<(), Failure> {
-    let given = if init.admin_password_stdin { Some(read_password()?) } else { None };
-    let password = given.clone().unwrap_or_else(|| readable_secret(PASSWORD_LENGTH));
+    let given = if init.admin_password_stdin {
+        Some(read_password()?)
+    } else {
+        None
+    };
+    let password = given
+        .clone()
+        .unwrap_or_else(|| readable_secret(PASSWORD_LENGTH));
     let request = InitRequest {
         name: init.name,
         node: node_name(init.node)?,
@@ -71,14 +77,20 @@ async fn begin(session: &Session, init: Init) -> Result<(), Failure> {
             password: password.clone(),
         },
     };
-    let _done: Nothing = session.client.request("POST", "/setup/init", &request).await?;
+    let _done: Nothing = session
+        .client
+        .request("POST", "/setup/init", &request)
+        .await?;
     wait_until_ready(session).await?;
     if session.is_json {
         let shown = given.is_none().then_some(password);
         let answer = serde_json::json!({ "login": init.admin_login, "password": shown });
         say(&answer.to_string());
     } else {
-        say(&format!("The cluster runs. Sign in at https://{}:8443 as {}.", init.address, init.admin_login));
+        say(&format!(
+            "The cluster runs. Sign in at https://{}:8443 as {}.",
+            init.address, init.admin_login
+        ));
         if given.is_none() {
             say(&format!("Password (shown once): {password}"));
         }
@@ -95,7 +107,9 @@ pub fn node_name(given: Option<NodeName>) -> anyhow::Result<NodeName> {
     let uname = rustix::system::uname();
     let host = uname.nodename().to_string_lossy();
     let label = host.split('.').next().unwrap_or_default();
-    NodeName::parse(label).with_context(|| format!("use the host name “{host}” as the node's name (--node NAME says another)"))
+    NodeName::parse(label).with_context(|| {
+        format!("use the host name “{host}” as the node's name (--node NAME says another)")
+    })
 }
 
 /// Waits until the daemon, which belongs to a cluster since a moment, answers.
@@ -108,11 +122,16 @@ pub async fn wait_until_ready(session: &Session) -> Result<(), Failure> {
         }
         tokio::time::sleep(READY_PAUSE).await;
     }
-    Err(last.map_or_else(|| anyhow::anyhow!("the daemon does not answer").into(), Failure::Call))
+    Err(last.map_or_else(
+        || anyhow::anyhow!("the daemon does not answer").into(),
+        Failure::Call,
+    ))
 }
 
 fn read_password() -> anyhow::Result<String> {
     let mut text = String::new();
-    std::io::stdin().read_to_string(&mut text).context("read the password from standard input")?;
+    std::io::stdin()
+        .read_to_string(&mut text)
+        .context("read the password from standard input")?;
     Ok(text.trim_end_matches(['\r', '\n']).to_owned())
 }

@@ -55,16 +55,26 @@ pub async fn run(session: &Session, command: Command) -> Result<(), Failure> {
             session.print(&nodes, |nodes| nodes_table(nodes))
         }
         Command::Token { minutes } => {
-            let call = CreateJoinToken { body: CreateJoinTokenBody { minutes } };
+            let call = CreateJoinToken {
+                body: CreateJoinTokenBody { minutes },
+            };
             let token = session.client.call(&call).await?;
             session.print(&token, |token| token.token.clone())
         }
         Command::Join(join) => {
-            let request =
-                JoinRequest { token: join.token, node: node_name(join.node)?, address: join.address };
-            let done: Nothing = session.client.request("POST", "/setup/join", &request).await?;
+            let request = JoinRequest {
+                token: join.token,
+                node: node_name(join.node)?,
+                address: join.address,
+            };
+            let done: Nothing = session
+                .client
+                .request("POST", "/setup/join", &request)
+                .await?;
             wait_until_ready(session).await?;
-            session.print(&done, |_| "This node is a member of the cluster.".to_owned())
+            session.print(&done, |_| {
+                "This node is a member of the cluster.".to_owned()
+            })
         }
         Command::Remove { node, yes } => remove(session, node, yes).await,
     }
@@ -72,14 +82,25 @@ pub async fn run(session: &Session, command: Command) -> Result<(), Failure> {
 
 async fn remove(session: &Session, name: NodeName, is_confirmed: bool) -> Result<(), Failure> {
     if !is_confirmed {
-        say("Its copies will be made anew on other nodes, and it can't come back under its identity.");
+        say(
+            "Its copies will be made anew on other nodes, and it can't come back under its identity.",
+        );
         return Err(anyhow!("add --yes to remove {name} for good").into());
     }
     let nodes = session.client.call(&ListNodes).await?;
-    let names: Vec<_> = nodes.iter().map(|view| view.node.name.to_string()).collect();
+    let names: Vec<_> = nodes
+        .iter()
+        .map(|view| view.node.name.to_string())
+        .collect();
     let found = nodes.iter().find(|view| view.node.name == name);
-    let found = found.ok_or_else(|| anyhow!("there is no node {name}; there are {}", names.join(", ")))?;
-    let done = session.client.call(&RemoveNode { node: found.node.id }).await?;
+    let found =
+        found.ok_or_else(|| anyhow!("there is no node {name}; there are {}", names.join(", ")))?;
+    let done = session
+        .client
+        .call(&RemoveNode {
+            node: found.node.id,
+        })
+        .await?;
     session.print(&done, |_| format!("{name} is removed."))
 }
 
@@ -87,7 +108,19 @@ async fn remove(session: &Session, name: NodeName, is_confirmed: bool) -> Result
 #[must_use]
 pub fn nodes_table(nodes: &[NodeView]) -> String {
     let rows: Vec<_> = nodes.iter().map(row).collect();
-    table(&["NODE", "ADDRESS", "HEALTH", "LOAD", "POOL FREE", "LIVE SITES", "LIVE DBS", "COPIES"], &rows)
+    table(
+        &[
+            "NODE",
+            "ADDRESS",
+            "HEALTH",
+            "LOAD",
+            "POOL FREE",
+            "LIVE SITES",
+            "LIVE DBS",
+            "COPIES",
+        ],
+        &rows,
+    )
 }
 
 fn row(view: &NodeView) -> Vec<String> {

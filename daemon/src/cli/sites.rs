@@ -48,11 +48,23 @@ pub async fn run(session: &Session, command: Command) -> Result<(), Failure> {
             let sites = session.client.call(&ListSites).await?;
             session.print(&sites, |sites| sites_table(sites))
         }
-        Command::Create { domain, account, copies } => {
+        Command::Create {
+            domain,
+            account,
+            copies,
+        } => {
             let account = Some(account_id(session, &account).await?);
-            let call = CreateSite { body: CreateSiteBody { domain, account, copies } };
+            let call = CreateSite {
+                body: CreateSiteBody {
+                    domain,
+                    account,
+                    copies,
+                },
+            };
             let site = session.client.call(&call).await?;
-            session.print(&site, |site| format!("{} is created (site {}).", site.title, site.id))
+            session.print(&site, |site| {
+                format!("{} is created (site {}).", site.title, site.id)
+            })
         }
         Command::Show { domain } => {
             let site = find(session, &domain).await?;
@@ -61,11 +73,22 @@ pub async fn run(session: &Session, command: Command) -> Result<(), Failure> {
         Command::Delete { domain, yes } => {
             let site = find(session, &domain).await?;
             if !yes {
-                say(&format!("{domain} has {} database(s); they go with it.", site.databases.len()));
+                say(&format!(
+                    "{domain} has {} database(s); they go with it.",
+                    site.databases.len()
+                ));
                 return Err(anyhow!("add --yes to delete {domain}").into());
             }
-            let body = DeleteSiteBody { confirm: domain.to_string() };
-            let done = session.client.call(&DeleteSite { site: site.id, body }).await?;
+            let body = DeleteSiteBody {
+                confirm: domain.to_string(),
+            };
+            let done = session
+                .client
+                .call(&DeleteSite {
+                    site: site.id,
+                    body,
+                })
+                .await?;
             session.print(&done, |_| format!("{domain} is deleted."))
         }
     }
@@ -82,7 +105,9 @@ pub async fn find(session: &Session, domain: &DomainName) -> Result<SiteView, Fa
 pub async fn account_id(session: &Session, login: &LoginName) -> Result<AccountId, Failure> {
     let accounts = session.client.call(&ListAccounts).await?;
     let found = accounts.iter().find(|account| account.login == *login);
-    found.map(|account| account.id).ok_or_else(|| anyhow!("there is no account {login}").into())
+    found
+        .map(|account| account.id)
+        .ok_or_else(|| anyhow!("there is no account {login}").into())
 }
 
 /// Sites with their datasets, a line each.
@@ -104,9 +129,18 @@ fn number(site: SiteId) -> String {
 }
 
 fn row(name: String, dataset: &DatasetView) -> Vec<String> {
-    let live = dataset.live_node.as_ref().map_or_else(|| "-".to_owned(), |node| node.name.to_string());
+    let live = dataset
+        .live_node
+        .as_ref()
+        .map_or_else(|| "-".to_owned(), |node| node.name.to_string());
     let copies: Vec<_> = dataset.copies.iter().map(copy).collect();
-    vec![name, state(dataset.state).to_owned(), live, size(dataset.used_bytes), copies.join(", ")]
+    vec![
+        name,
+        state(dataset.state).to_owned(),
+        live,
+        size(dataset.used_bytes),
+        copies.join(", "),
+    ]
 }
 
 fn copy(copy: &CopyView) -> String {

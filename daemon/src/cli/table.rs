@@ -4,12 +4,20 @@
 #[must_use]
 pub fn table(headings: &[&str], rows: &[Vec<String>]) -> String {
     let width = |column: usize| {
-        let cells = rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.chars().count());
-        cells.chain(headings.get(column).map(|h| h.chars().count())).max().unwrap_or(0)
+        let cells = rows
+            .iter()
+            .filter_map(|row| row.get(column))
+            .map(|cell| cell.chars().count());
+        cells
+            .chain(headings.get(column).map(|h| h.chars().count()))
+            .max()
+            .unwrap_or(0)
     };
     let widths: Vec<_> = (0..headings.len()).map(width).collect();
     let line = |cells: &mut dyn Iterator<Item = &str>| {
-        let padded = cells.zip(&widths).map(|(cell, width)| format!("{cell:<width$}"));
+        let padded = cells
+            .zip(&widths)
+            .map(|(cell, width)| format!("{cell:<width$}"));
         padded.collect::<Vec<_>>().join("  ").trim_end().to_owned() + "\n"
     };
     let mut text = line(&mut headings.iter().copied());
@@ -31,7 +39,11 @@ pub fn size(bytes: u64) -> String {
         unit += 1;
     }
     let name = UNITS.get(unit).copied().unwrap_or("B");
-    if unit == 0 { format!("{bytes} {name}") } else { format!("{value:.1} {name}") }
+    if unit == 0 {
+        format!("{bytes} {name}")
+    } else {
+        format!("{value:.1} {name}")
+    }
 }
 
 /// An age in words, such as `1.2 s` or `3 min`.
@@ -51,13 +63,25 @@ mod tests {
 
     #[test]
     fn columns_line_up() {
-        let rows = [vec!["n1".to_owned(), "up".to_owned()], vec!["node-two".to_owned(), "down".to_owned()]];
-        assert_eq!(table(&["NODE", "STATE"], &rows), "NODE      STATE\nn1        up\nnode-two  down\n");
+        let rows = [
+            vec!["n1".to_owned(), "up".to_owned()],
+            vec!["node-two".to_owned(), "down".to_owned()],
+        ];
+        assert_eq!(
+            table(&["NODE", "STATE"], &rows),
+            "NODE      STATE\nn1        up\nnode-two  down\n"
+        );
     }
 
     #[test]
     fn sizes_and_ages_read_well() {
-        assert_eq!([size(12), size(1_536), size(5 << 30)], ["12 B", "1.5 KiB", "5.0 GiB"]);
-        assert_eq!([age(7), age(1_250), age(61_000), age(7_200_000)], ["7 ms", "1.2 s", "1 min", "2 h"]);
+        assert_eq!(
+            [size(12), size(1_536), size(5 << 30)],
+            ["12 B", "1.5 KiB", "5.0 GiB"]
+        );
+        assert_eq!(
+            [age(7), age(1_250), age(61_000), age(7_200_000)],
+            ["7 ms", "1.2 s", "1 min", "2 h"]
+        );
     }
 }

@@ -32,37 +32,57 @@ pub struct Served {
 pub fn served(dataset: DatasetId, status: &DatasetStatus, me: NodeId) -> Served {
     let has = |node: &NodeId| {
         let record = status.views.get(node).map(|view| &view.record);
-        record.filter(|record| record.has_copy).and_then(|record| record.lineage.head())
+        record
+            .filter(|record| record.has_copy)
+            .and_then(|record| record.lineage.head())
     };
-    let holders = status.views.iter().filter(|(_, view)| view.record.has_copy).map(|(node, _)| *node);
-    let others = status.members.iter().copied().chain(holders).filter(|node| *node != me);
-    Served { dataset, others: others.map(|node| (node, has(&node))).collect() }
+    let holders = status
+        .views
+        .iter()
+        .filter(|(_, view)| view.record.has_copy)
+        .map(|(node, _)| *node);
+    let others = status
+        .members
+        .iter()
+        .copied()
+        .chain(holders)
+        .filter(|node| *node != me);
+    Served {
+        dataset,
+        others: others.map(|node| (node, has(&node))).collect(),
+    }
 }
 
 /// Begins to tell.
 pub fn spawn(rooms: &Arc<Rooms>, served: watch::Receiver<Arc<Vec<Served>>>, inputs: Inputs) {
     let kept = Arc::clone(rooms);
-    rooms.tasks.spawn_until_stopped("freshness of copies", async move {
-        let mut told: BTreeMap<DatasetId, DatasetObserved> = BTreeMap::new();
-        loop {
-            tokio::time::sleep(INTERVAL).await;
-            let now = Arc::clone(&served.borrow());
-            told.retain(|dataset, _| now.iter().any(|served| served.dataset == *dataset));
-            for served in now.iter() {
-                let observed = observe(&kept, served).await;
-                if told.get(&served.dataset) != Some(&observed) {
-                    told.insert(served.dataset, observed.clone());
-                    let _stopped = inputs.send(Input::Own(OwnFact::Dataset(Box::new(observed))));
+    rooms
+        .tasks
+        .spawn_until_stopped("freshness of copies", async move {
+            let mut told: BTreeMap<DatasetId, DatasetObserved> = BTreeMap::new();
+            loop {
+                tokio::time::sleep(INTERVAL).await;
+                let now = Arc::clone(&served.borrow());
+                told.retain(|dataset, _| now.iter().any(|served| served.dataset == *dataset));
+                for served in now.iter() {
+                    let observed = observe(&kept, served).await;
+                    if told.get(&served.dataset) != Some(&observed) {
+                        told.insert(served.dataset, observed.clone());
+                        let _stopped =
+                            inputs.send(Input::Own(OwnFact::Dataset(Box::new(observed))));
+                    }
                 }
             }
-        }
-    });
+        });
 }
 
 async fn observe(rooms: &Rooms, served: &Served) -> DatasetObserved {
     let mut replicas = BTreeMap::new();
     for (node, acknowledged) in &served.others {
-        let observed = rooms.hcfs.replica_observed(served.dataset, *acknowledged).await;
+        let observed = rooms
+            .hcfs
+            .replica_observed(served.dataset, *acknowledged)
+            .await;
         replicas.insert(*node, without_present(observed));
     }
     DatasetObserved {
@@ -75,5 +95,12 @@ async fn observe(rooms: &Rooms, served: &Served) -> DatasetObserved {
 
 /// "Current as of now" would be another report each time, sent to everyone for nothing.
 fn without_present(observed: ReplicaObserved) -> ReplicaObserved {
-    if observed.is_current { ReplicaObserved { current_as_of: WallTime::default(), ..observed } } else { observed }
+    if observed.is_current {
+        ReplicaObserved {
+            current_as_of: WallTime::default(),
+            ..observed
+        }
+    } else {
+        observed
+    }
 }

@@ -38,7 +38,11 @@ impl ConductorGate {
 }
 
 impl StreamGate for ConductorGate {
-    fn offered<'a>(&'a self, stream: StreamId, offer: &'a StreamOffer) -> BoxFuture<'a, Result<(), RefusalReason>> {
+    fn offered<'a>(
+        &'a self,
+        stream: StreamId,
+        offer: &'a StreamOffer,
+    ) -> BoxFuture<'a, Result<(), RefusalReason>> {
         Box::pin(async move {
             match offer.purpose {
                 // A divergent copy is taken by whoever has room: it is never served.
@@ -56,12 +60,20 @@ impl StreamGate for ConductorGate {
         })
     }
 
-    fn received<'a>(&'a self, stream: StreamId, offer: &'a StreamOffer) -> BoxFuture<'a, Result<(), RefusalReason>> {
+    fn received<'a>(
+        &'a self,
+        stream: StreamId,
+        offer: &'a StreamOffer,
+    ) -> BoxFuture<'a, Result<(), RefusalReason>> {
         Box::pin(async move {
             match offer.purpose {
                 Purpose::Divergent => Ok(()),
                 Purpose::Replica => {
-                    self.ask(|decision| Input::Received { stream: stream_id(stream), decision }).await
+                    self.ask(|decision| Input::Received {
+                        stream: stream_id(stream),
+                        decision,
+                    })
+                    .await
                 }
             }
         })
@@ -69,8 +81,12 @@ impl StreamGate for ConductorGate {
 
     fn committed(&self, stream: StreamId, offer: &StreamOffer) {
         let event = match offer.purpose {
-            Purpose::Replica => DatasetEvent::StreamCommitted { stream: stream_id(stream) },
-            Purpose::Divergent => DatasetEvent::DivergentReceived { lineage: offer.lineage.clone() },
+            Purpose::Replica => DatasetEvent::StreamCommitted {
+                stream: stream_id(stream),
+            },
+            Purpose::Divergent => DatasetEvent::DivergentReceived {
+                lineage: offer.lineage.clone(),
+            },
         };
         self.tell(offer, event);
     }
@@ -78,7 +94,9 @@ impl StreamGate for ConductorGate {
     fn failed(&self, stream: StreamId, offer: &StreamOffer, stage: FailedStage) {
         let event = match (offer.purpose, stage) {
             (Purpose::Divergent, _) => return,
-            (Purpose::Replica, FailedStage::Transfer) => DatasetEvent::StreamFailed { stream: stream_id(stream) },
+            (Purpose::Replica, FailedStage::Transfer) => DatasetEvent::StreamFailed {
+                stream: stream_id(stream),
+            },
             (Purpose::Replica, FailedStage::Commit) => DatasetEvent::OperationFailed,
         };
         self.tell(offer, event);

@@ -21,11 +21,15 @@ use hwc_state_machine::{
 use hwc_yakd::Yakd;
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
 /// The name of the call that brings a [`PeerMessage`] to another brain.
 pub const BRAIN_CALL: &str = "brain";
+
+/// How long a message to another brain may take; it is said again if it still matters.
+const MESSAGE_LIMIT: Duration = Duration::from_secs(2);
 
 /// The rooms that the conductor works with.
 pub struct Rooms {
@@ -99,6 +103,14 @@ impl Hands {
         self.epochs.keys().copied()
     }
 
+    /// Quiesces everything that is open here; each dataset's end is reported.
+    pub fn quiesce_all(&mut self) {
+        for dataset in self.live().collect::<Vec<_>>() {
+            self.rooms.proxy.close_gate(dataset);
+            self.queue(dataset, Work::Quiesce);
+        }
+    }
+
     /// Carries out one action. Returns what the picture should show of it.
     pub fn carry_out(&mut self, action: Action) -> Option<OwnRecord> {
         let dataset = action.dataset;
@@ -112,7 +124,11 @@ impl Hands {
             Command::Route { record } => {
                 match &record {
                     Some(record) => self.show(Key::Route(dataset), keys::record(record)),
-                    None => self.rooms.group.board.remove(&Key::Route(dataset).to_string()),
+                    None => self
+                        .rooms
+                        .group
+                        .board
+                        .remove(&Key::Route(dataset).to_string()),
                 }
                 return Some(OwnRecord::Route(dataset, record));
             }
@@ -124,16 +140,35 @@ impl Hands {
                 self.queue(dataset, Work::ReopenGate { epoch, fenced });
             }
             // HCFS knows when the head was taken.
-            Command::Replicate { transfer, to, epoch, parent, lineage, head_taken_at: _ } => {
+            Command::Replicate {
+                transfer,
+                to,
+                epoch,
+                parent,
+                lineage,
+                head_taken_at: _,
+            } => {
                 let purpose = Purpose::Replica;
-                self.replicate(transfer, SendRequest { dataset, to, purpose, epoch, parent, lineage });
+                self.replicate(
+                    transfer,
+                    SendRequest {
+                        dataset,
+                        to,
+                        purpose,
+                        epoch,
+                        parent,
+                        lineage,
+                    },
+                );
             }
             Command::AcceptStream { stream } | Command::CommitStream { stream } => {
                 self.streams.accept(stream);
             }
             Command::RefuseStream { stream, reason } => self.streams.refuse(stream, reason),
             Command::DiscardStream { stream } => self.streams.discard(stream),
-            Command::FileDivergent { lineage } => self.queue(dataset, Work::FileDivergent { lineage }),
+            Command::FileDivergent { lineage } => {
+                self.queue(dataset, Work::FileDivergent { lineage })
+            }
             Command::RollBack { to } => self.queue(dataset, Work::RollBack { to }),
             Command::DropCopy => self.queue(dataset, Work::DropCopy),
             Command::PushDivergent { to, lineage } => self.push_divergent(dataset, to, lineage),
@@ -151,7 +186,12 @@ impl Hands {
     pub fn show(&self, key: Key, value: Result<Vec<u8>, keys::Unreadable>) {
         match value {
             Ok(value) => {
-                if let Err(error) = self.rooms.group.board.set(key.to_string(), value, Audience::All) {
+                if let Err(error) =
+                    self.rooms
+                        .group
+                        .board
+                        .set(key.to_string(), value, Audience::All)
+                {
                     tracing::error!(%key, %error, "could not be shown on the board");
                 }
             }
@@ -161,20 +201,32 @@ impl Hands {
 
     fn persist(&self, dataset: DatasetId, row: PersistedRow, token: PersistToken) {
         // Nobody writes when the daemon stops; then nothing is promised either.
-        let _stopped = self.rows.send(RowToWrite { dataset, row, token });
+        let _stopped = self.rows.send(RowToWrite {
+            dataset,
+            row,
+            token,
+        });
     }
 
     fn open(&mut self, dataset: DatasetId, epoch: Epoch, from: Option<SnapshotId>) {
         let fenced = self.rooms.tasks.token().child_token();
         self.epochs.insert(dataset, fenced.clone());
-        self.queue(dataset, Work::Open { epoch, from, fenced });
+        self.queue(
+            dataset,
+            Work::Open {
+                epoch,
+                from,
+                fenced,
+            },
+        );
     }
 
     fn fence(&mut self, dataset: DatasetId, epoch: Epoch) {
-        self.rooms.proxy.fence(dataset);
+        // Cancelled first: a worker that opens the gate at this moment looks again after it.
         if let Some(fenced) = self.epochs.remove(&dataset) {
             fenced.cancel();
         }
+        self.rooms.proxy.fence(dataset);
         self.queue(dataset, Work::Fence { epoch });
     }
 
@@ -231,7 +283,7 @@ impl Hands {
                 }
             };
             // Lost messages are the protocol's business: it says them again or does without.
-            if let Err(error) = rooms.group.calls.call(to, BRAIN_CALL, body.into()).await {
+            if let Err(error) = rooms.group.calls.call(to, BRAIN_CALL, body.into(), MESSAGE_LIMIT).await {
                 tracing::info!(dataset.id = %dataset, node.id = %to, %error, "message not delivered");
             }
         });

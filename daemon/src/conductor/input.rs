@@ -39,6 +39,13 @@ pub enum Input {
     },
     /// This node shows something of its own that the picture should show too.
     Own(OwnFact),
+    /// The node is to stop: quiesce everything; `done` is told when the copies have it all.
+    Stop {
+        /// Told when nothing would be lost.
+        done: oneshot::Sender<()>,
+    },
+    /// A dataset's services have stopped and its last change is in a snapshot.
+    Quiesced(DatasetId),
     /// The registry can or can't have changes acknowledged.
     RegistryStatus {
         /// Whether it can.

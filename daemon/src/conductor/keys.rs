@@ -146,14 +146,27 @@ mod tests {
         ] {
             assert_eq!(Key::parse(&key.to_string()), Some(key));
         }
-        for foreign in ["", "holder", "holder/", "holder/x", "holder/-1", "session/00", "new/1", "holder/1/2"] {
+        for foreign in [
+            "",
+            "holder",
+            "holder/",
+            "holder/x",
+            "holder/-1",
+            "session/00",
+            "new/1",
+            "holder/1/2",
+        ] {
             assert_eq!(Key::parse(foreign), None, "{foreign:?}");
         }
     }
 
     #[test]
     fn a_broken_value_is_an_error() {
-        let route = RouteRecord { state: HolderState::Live, epoch: Epoch::NONE, is_open: true };
+        let route = RouteRecord {
+            state: HolderState::Live,
+            epoch: Epoch::NONE,
+            is_open: true,
+        };
         let bytes = record(&route).expect("written");
         let read = Shown::read(Key::Route(DatasetId(1)), &bytes).expect("read");
         assert_eq!(read, Shown::Route(DatasetId(1), route));

@@ -20,7 +20,10 @@ impl NewestReport {
     /// The report.
     #[must_use]
     pub fn get(&self) -> Report {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
     }
 }
 
@@ -28,23 +31,30 @@ impl NewestReport {
 pub fn spawn(rooms: &Arc<Rooms>, waker: &Waker, told: &Waker) -> NewestReport {
     let newest = NewestReport::default();
     let (rooms_kept, newest_kept, told) = (Arc::clone(rooms), newest.clone(), told.clone());
-    spawn_periodic(&rooms.tasks, "reconcile services", INTERVAL, waker, move || {
-        let (rooms, newest, told) = (Arc::clone(&rooms_kept), newest_kept.clone(), told.clone());
-        async move {
-            let desired = Arc::clone(&rooms.desired.borrow());
-            let live: BTreeSet<DatasetId> = desired
-                .datasets
-                .keys()
-                .copied()
-                .filter(|dataset| rooms.proxy.gate(*dataset).is_some())
-                .collect();
-            let report = rooms.yakd.reconcile(&desired, &live).await;
-            for problem in &report.problems {
-                tracing::error!(code = %problem.code, "{}", problem.message);
+    spawn_periodic(
+        &rooms.tasks,
+        "reconcile services",
+        INTERVAL,
+        waker,
+        move || {
+            let (rooms, newest, told) =
+                (Arc::clone(&rooms_kept), newest_kept.clone(), told.clone());
+            async move {
+                let desired = Arc::clone(&rooms.desired.borrow());
+                let live: BTreeSet<DatasetId> = desired
+                    .datasets
+                    .keys()
+                    .copied()
+                    .filter(|dataset| rooms.proxy.gate(*dataset).is_some())
+                    .collect();
+                let report = rooms.yakd.reconcile(&desired, &live).await;
+                for problem in &report.problems {
+                    tracing::error!(code = %problem.code, "{}", problem.message);
+                }
+                *newest.0.lock().unwrap_or_else(PoisonError::into_inner) = report;
+                told.wake();
             }
-            *newest.0.lock().unwrap_or_else(PoisonError::into_inner) = report;
-            told.wake();
-        }
-    });
+        },
+    );
     newest
 }

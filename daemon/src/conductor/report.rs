@@ -15,7 +15,7 @@ use std::time::Duration;
 const INTERVAL: Duration = Duration::from_secs(2);
 
 /// What reports are made of.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Reporter {
     /// Time.
     pub clock: Clock,
@@ -29,6 +29,14 @@ pub struct Reporter {
     pub pool: PathBuf,
     /// Where reports go.
     pub inputs: Inputs,
+}
+
+impl std::fmt::Debug for Reporter {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Reporter")
+            .field("boot", &self.boot)
+            .finish_non_exhaustive()
+    }
 }
 
 /// Begins to report.
@@ -51,8 +59,13 @@ pub fn spawn(reporter: Reporter, tasks: &Tasks, waker: &Waker) {
             let report = observe(known, &reporter.pool, reporter.clock.wall());
             let leader = status.leader;
             let is_writable = status.is_writable;
-            let _stopped = reporter.inputs.send(Input::RegistryStatus { is_writable, leader });
-            let _stopped = reporter.inputs.send(Input::Own(OwnFact::Node(Box::new(report))));
+            let _stopped = reporter.inputs.send(Input::RegistryStatus {
+                is_writable,
+                leader,
+            });
+            let _stopped = reporter
+                .inputs
+                .send(Input::Own(OwnFact::Node(Box::new(report))));
         }
     });
 }

@@ -16,11 +16,11 @@ use hwc_group::board::BoardEvent;
 use hwc_group::membership::MembershipEvent;
 use hwc_runtime::clock::{Clock, Moment};
 use hwc_runtime::periodic::Waker;
-use hwc_state_machine::{DatasetEvent, DatasetPolicy, Event, Millis, RegistryView, StateMachine};
-use std::collections::BTreeMap;
+use hwc_state_machine::{DatasetEvent, Event, Millis, RegistryView, StateMachine};
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{mpsc, oneshot, watch};
 
 /// The conductor.
 pub struct Conductor {
@@ -52,7 +52,15 @@ struct State {
     are_routes_new: bool,
     /// The table that the front doors have; the next one shares what did not change.
     table: RoutingTable,
+    stopping: Option<Stopping>,
     last: Moment,
+}
+
+/// The node is to stop.
+struct Stopping {
+    done: oneshot::Sender<()>,
+    /// Datasets whose last change is in a snapshot.
+    quiesced: BTreeSet<DatasetId>,
 }
 
 impl Conductor {
@@ -80,6 +88,7 @@ impl Conductor {
             self.tick(&mut state);
             self.tell_served(&mut state);
             self.show(&mut state);
+            self.notice_all_saved(&mut state);
         }
         self.hands.close_all_gates();
     }
@@ -94,13 +103,17 @@ impl Conductor {
             is_picture_new: true,
             are_routes_new: true,
             table: RoutingTable::empty(self.me),
+            stopping: None,
             last: now,
         }
     }
 
     /// Until the brain's next deadline, but no longer than the pulse.
     fn pause(&self, now: Moment) -> Duration {
-        let deadline = self.brain.next_deadline().map(|deadline| Moment(deadline.0).since(now));
+        let deadline = self
+            .brain
+            .next_deadline()
+            .map(|deadline| Moment(deadline.0).since(now));
         deadline.map_or(PULSE, |pause| pause.min(PULSE))
     }
 
@@ -112,7 +125,10 @@ impl Conductor {
         state.last = now;
         if length > FREEZE_LIMIT {
             let length_ms = u64::try_from(length.as_millis()).unwrap_or(u64::MAX);
-            tracing::warn!(length_ms, "this node stood still; it asks the others before it serves again");
+            tracing::warn!(
+                length_ms,
+                "this node stood still; it asks the others before it serves again"
+            );
             self.hands.close_all_gates();
             self.think(state, Event::Gap { length_ms });
         }
@@ -120,7 +136,11 @@ impl Conductor {
 
     fn tick(&mut self, state: &mut State) {
         let now = Millis(self.clock.now().0);
-        if self.brain.next_deadline().is_some_and(|deadline| deadline <= now) {
+        if self
+            .brain
+            .next_deadline()
+            .is_some_and(|deadline| deadline <= now)
+        {
             self.think(state, Event::Tick);
         }
     }
@@ -135,7 +155,10 @@ impl Conductor {
     }
 
     fn think_of(&mut self, state: &mut State, dataset: DatasetId, event: DatasetEvent) {
-        let changes_services = matches!(event, DatasetEvent::Opened { .. } | DatasetEvent::Fenced { .. });
+        let changes_services = matches!(
+            event,
+            DatasetEvent::Opened { .. } | DatasetEvent::Fenced { .. }
+        );
         self.think(state, Event::Dataset { dataset, event });
         if changes_services {
             self.reconcile.wake();
@@ -146,7 +169,8 @@ impl Conductor {
         match input {
             Input::Dataset(dataset, event) => {
                 match &event {
-                    DatasetEvent::StreamCommitted { stream } | DatasetEvent::StreamFailed { stream } => {
+                    DatasetEvent::StreamCommitted { stream }
+                    | DatasetEvent::StreamFailed { stream } => {
                         self.hands.streams.ended(*stream);
                     }
                     _ => {}
@@ -156,9 +180,18 @@ impl Conductor {
             Input::Desired(desired) => self.learn_desired(state, desired),
             Input::Board(event) => self.hear_board(state, event),
             Input::Membership(event) => self.hear_membership(state, &event),
-            Input::Offer { stream, dataset, offer, decision } => {
+            Input::Offer {
+                stream,
+                dataset,
+                offer,
+                decision,
+            } => {
                 self.hands.streams.offered(stream, dataset, decision);
-                self.think_of(state, dataset, DatasetEvent::StreamOffered { stream, offer });
+                self.think_of(
+                    state,
+                    dataset,
+                    DatasetEvent::StreamOffered { stream, offer },
+                );
             }
             Input::Received { stream, decision } => {
                 if let Some(dataset) = self.hands.streams.received(stream, decision) {
@@ -166,9 +199,25 @@ impl Conductor {
                 }
             }
             Input::Own(fact) => self.show_own(state, fact),
-            Input::RegistryStatus { is_writable, leader } => {
+            Input::Stop { done } => {
+                self.hands.quiesce_all();
+                state.stopping = Some(Stopping {
+                    done,
+                    quiesced: BTreeSet::new(),
+                });
+            }
+            Input::Quiesced(dataset) => {
+                if let Some(stopping) = &mut state.stopping {
+                    stopping.quiesced.insert(dataset);
+                }
+            }
+            Input::RegistryStatus {
+                is_writable,
+                leader,
+            } => {
                 let picture = &mut state.picture;
-                let is_new = (picture.is_registry_writable, picture.registry_leader) != (is_writable, leader);
+                let is_new = (picture.is_registry_writable, picture.registry_leader)
+                    != (is_writable, leader);
                 picture.is_registry_writable = is_writable;
                 picture.registry_leader = leader;
                 state.is_picture_new |= is_new;
@@ -180,18 +229,22 @@ impl Conductor {
         state.desired = Arc::clone(&desired);
         state.are_routes_new = true;
         state.is_picture_new = true;
-        let view = registry_view(&desired, self.me);
+        let view = RegistryView::of(&desired, self.me);
         self.think(state, Event::Registry(view));
         self.reconcile.wake();
     }
 
     fn hear_membership(&mut self, state: &mut State, event: &MembershipEvent) {
         let (node, health, event) = match *event {
-            MembershipEvent::Up { node, .. } => (node, NodeHealth::Up, Some(Event::PeerAlive { node })),
+            MembershipEvent::Up { node, .. } => {
+                (node, NodeHealth::Up, Some(Event::PeerAlive { node }))
+            }
             MembershipEvent::Trusted { node } => (node, NodeHealth::Up, None),
             // The brain acts on declarations only.
             MembershipEvent::Suspect { node } => (node, NodeHealth::Suspect, None),
-            MembershipEvent::Down { node, .. } => (node, NodeHealth::Down, Some(Event::PeerSuspect { node })),
+            MembershipEvent::Down { node, .. } => {
+                (node, NodeHealth::Down, Some(Event::PeerSuspect { node }))
+            }
         };
         if node == self.me {
             return;
@@ -213,7 +266,13 @@ impl Conductor {
                 self.hear_value(state, node, key, value);
             }
             BoardEvent::Synced { node, start } => {
-                self.think(state, Event::RecordsHeard { node, boot: start.boot });
+                self.think(
+                    state,
+                    Event::RecordsHeard {
+                        node,
+                        boot: start.boot,
+                    },
+                );
             }
             BoardEvent::Connected { .. } | BoardEvent::Disconnected { .. } => {}
         }
@@ -227,7 +286,14 @@ impl Conductor {
         match Shown::read(key, &value) {
             Ok(Shown::Holder(dataset, record)) => {
                 state.holder(dataset, node, (*record).clone());
-                self.think_of(state, dataset, DatasetEvent::Record { from: node, record: *record });
+                self.think_of(
+                    state,
+                    dataset,
+                    DatasetEvent::Record {
+                        from: node,
+                        record: *record,
+                    },
+                );
             }
             Ok(shown) => state.shown(node, shown),
             Err(error) => tracing::warn!(node.id = %node, %key, %error, "passed over"),
@@ -241,7 +307,8 @@ impl Conductor {
                 state.shown(self.me, Shown::Node(report));
             }
             OwnFact::Dataset(observed) => {
-                self.hands.show(Key::Dataset(observed.dataset), keys::report(&observed));
+                self.hands
+                    .show(Key::Dataset(observed.dataset), keys::report(&observed));
                 state.shown(self.me, Shown::Dataset(observed));
             }
             OwnFact::Job(job, Some(progress)) => {
@@ -252,23 +319,65 @@ impl Conductor {
                 self.rooms.group.board.remove(&Key::Job(job).to_string());
             }
             OwnFact::RevokedSession(session, expires_at) => {
-                self.hands.show(Key::Session(session), keys::record(&expires_at));
+                self.hands
+                    .show(Key::Session(session), keys::record(&expires_at));
                 state.shown(self.me, Shown::Session(session, expires_at));
             }
         }
+    }
+
+    /// When the node is to stop: says so once every copy in reach has everything.
+    fn notice_all_saved(&self, state: &mut State) {
+        let Some(stopping) = &state.stopping else {
+            return;
+        };
+        let is_saved = |dataset: DatasetId| {
+            stopping.quiesced.contains(&dataset) && self.have_others_all(dataset)
+        };
+        if !self.hands.live().all(is_saved) {
+            return;
+        }
+        if let Some(stopping) = state.stopping.take() {
+            let _gone = stopping.done.send(());
+        }
+    }
+
+    /// Whether every holder in reach has the head of a dataset that is live here.
+    fn have_others_all(&self, dataset: DatasetId) -> bool {
+        let Some(status) = self.brain.status(dataset) else {
+            return true;
+        };
+        let Some(lineage) = &status.lineage else {
+            return true;
+        };
+        let in_reach = status
+            .views
+            .values()
+            .filter(|view| view.is_alive && view.record.has_copy);
+        in_reach
+            .into_iter()
+            .all(|view| view.record.lineage.same_branch(lineage))
     }
 
     /// Says which datasets are served here and what the others have of them.
     fn tell_served(&self, state: &mut State) {
         let status = |dataset| Some((dataset, self.brain.status(dataset)?));
         let live = self.hands.live().filter_map(status);
-        let served: Vec<_> = live.map(|(dataset, status)| freshness::served(dataset, &status, self.me)).collect();
+        let served: Vec<_> = live
+            .map(|(dataset, status)| freshness::served(dataset, &status, self.me))
+            .collect();
         let before = Arc::clone(&self.served.borrow());
         if *before == served {
             return;
         }
-        for gone in before.iter().filter(|gone| served.iter().all(|s| s.dataset != gone.dataset)) {
-            self.rooms.group.board.remove(&Key::Dataset(gone.dataset).to_string());
+        for gone in before
+            .iter()
+            .filter(|gone| served.iter().all(|s| s.dataset != gone.dataset))
+        {
+            self.rooms
+                .group
+                .board
+                .remove(&Key::Dataset(gone.dataset).to_string());
             state.withdrawn(self.me, Key::Dataset(gone.dataset));
         }
         self.served.send_replace(Arc::new(served));
@@ -291,13 +400,24 @@ impl State {
     fn own_record(&mut self, me: NodeId, record: OwnRecord) {
         match record {
             OwnRecord::Holder(dataset, record) => self.holder(dataset, me, *record),
-            OwnRecord::Route(dataset, Some(record)) => self.shown(me, Shown::Route(dataset, record)),
+            OwnRecord::Route(dataset, Some(record)) => {
+                self.shown(me, Shown::Route(dataset, record))
+            }
             OwnRecord::Route(dataset, None) => self.withdrawn(me, Key::Route(dataset)),
         }
     }
 
-    fn holder(&mut self, dataset: DatasetId, node: NodeId, record: hwc_api::ownership::HolderRecord) {
-        self.picture.holders.entry(dataset).or_default().insert(node, record);
+    fn holder(
+        &mut self,
+        dataset: DatasetId,
+        node: NodeId,
+        record: hwc_api::ownership::HolderRecord,
+    ) {
+        self.picture
+            .holders
+            .entry(dataset)
+            .or_default()
+            .insert(node, record);
         self.is_picture_new = true;
     }
 
@@ -310,11 +430,19 @@ impl State {
             }
             Shown::Holder(dataset, record) => self.holder(dataset, node, *record),
             Shown::Route(dataset, route) => {
-                picture.routes.entry(dataset).or_default().insert(node, route);
+                picture
+                    .routes
+                    .entry(dataset)
+                    .or_default()
+                    .insert(node, route);
                 self.are_routes_new = true;
             }
             Shown::Dataset(observed) => {
-                picture.datasets.entry(observed.dataset).or_default().insert(node, *observed);
+                picture
+                    .datasets
+                    .entry(observed.dataset)
+                    .or_default()
+                    .insert(node, *observed);
             }
             Shown::Job(progress) => {
                 picture.jobs.insert(progress.job, progress);
@@ -346,7 +474,11 @@ impl State {
     }
 }
 
-fn remove_inner<V>(map: &mut BTreeMap<DatasetId, BTreeMap<NodeId, V>>, dataset: DatasetId, node: NodeId) {
+fn remove_inner<V>(
+    map: &mut BTreeMap<DatasetId, BTreeMap<NodeId, V>>,
+    dataset: DatasetId,
+    node: NodeId,
+) {
     if let Some(inner) = map.get_mut(&dataset) {
         inner.remove(&node);
         if inner.is_empty() {
@@ -355,26 +487,19 @@ fn remove_inner<V>(map: &mut BTreeMap<DatasetId, BTreeMap<NodeId, V>>, dataset: 
     }
 }
 
-/// What the brain needs to know of the registry.
-#[must_use]
-pub fn registry_view(desired: &Desired, me: NodeId) -> RegistryView {
-    let policy = |dataset: &hwc_api::desired::Dataset| DatasetPolicy {
-        replicas: dataset.replicas.clone(),
-        created_index: dataset.created_index,
-        is_deleted: dataset.is_deleted,
-    };
-    RegistryView {
-        my_join_index: desired.nodes.get(&me).map_or(u64::MAX, |node| node.join_index),
-        datasets: desired.datasets.iter().map(|(id, dataset)| (*id, policy(dataset))).collect(),
-    }
-}
-
 /// Where requests for each dataset go.
 fn live_routes(desired: &Desired, picture: &Picture) -> BTreeMap<DatasetId, LiveRoute> {
     let route = |dataset: &DatasetId| {
         let live = picture.live_node(*dataset)?;
         let is_open = live.route.is_open && live.route.state == HolderState::Live;
-        Some((*dataset, LiveRoute { node: live.node, epoch: live.route.epoch, is_open }))
+        Some((
+            *dataset,
+            LiveRoute {
+                node: live.node,
+                epoch: live.route.epoch,
+                is_open,
+            },
+        ))
     };
     desired.datasets.keys().filter_map(route).collect()
 }

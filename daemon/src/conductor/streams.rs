@@ -29,7 +29,14 @@ impl Streams {
     /// A stream is offered.
     pub fn offered(&mut self, stream: StreamId, dataset: DatasetId, decision: Decision) {
         let waiting = Some(decision);
-        self.known.insert(stream, Stream { dataset, waiting, is_discarded: false });
+        self.known.insert(
+            stream,
+            Stream {
+                dataset,
+                waiting,
+                is_discarded: false,
+            },
+        );
     }
 
     /// A stream is complete. Says of which dataset; none when it is not wanted any more, which its
@@ -49,7 +56,11 @@ impl Streams {
 
     /// The brain says yes, to the offer or to the complete stream.
     pub fn accept(&mut self, stream: StreamId) {
-        if let Some(decision) = self.known.get_mut(&stream).and_then(|known| known.waiting.take()) {
+        if let Some(decision) = self
+            .known
+            .get_mut(&stream)
+            .and_then(|known| known.waiting.take())
+        {
             let _gone = decision.send(Ok(()));
         }
     }
@@ -63,7 +74,9 @@ impl Streams {
 
     /// The brain throws an accepted stream away, wherever it is.
     pub fn discard(&mut self, stream: StreamId) {
-        let Some(known) = self.known.get_mut(&stream) else { return };
+        let Some(known) = self.known.get_mut(&stream) else {
+            return;
+        };
         match known.waiting.take() {
             Some(decision) => {
                 let _gone = decision.send(Err(RefusalReason::NotFollowing));

@@ -45,6 +45,8 @@ pub enum Work {
         /// The epoch served under.
         epoch: Epoch,
     },
+    /// The node stops: quiesce and snapshot, so that the copies can have everything.
+    Quiesce,
     /// The move was called off.
     ReopenGate {
         /// The epoch served under.
@@ -80,10 +82,18 @@ pub struct Worker {
 
 impl Worker {
     /// Begins to work off a dataset's queue.
-    pub fn spawn(dataset: DatasetId, rooms: &Arc<Rooms>, inputs: &Inputs) -> mpsc::UnboundedSender<Work> {
+    pub fn spawn(
+        dataset: DatasetId,
+        rooms: &Arc<Rooms>,
+        inputs: &Inputs,
+    ) -> mpsc::UnboundedSender<Work> {
         // Unbounded: the brain waits for the report of each piece before it orders the next.
         let (queue, mut waiting) = mpsc::unbounded_channel();
-        let worker = Self { dataset, rooms: Arc::clone(rooms), inputs: inputs.clone() };
+        let worker = Self {
+            dataset,
+            rooms: Arc::clone(rooms),
+            inputs: inputs.clone(),
+        };
         let token = rooms.tasks.token();
         rooms.tasks.spawn(format!("dataset {dataset}"), async move {
             while let Some(Some(work)) = token.run_until_cancelled(waiting.recv()).await {
@@ -95,15 +105,23 @@ impl Worker {
 
     async fn do_work(&self, work: Work) {
         match work {
-            Work::Open { epoch, from, fenced } => self.open(epoch, from, fenced).await,
+            Work::Open {
+                epoch,
+                from,
+                fenced,
+            } => self.open(epoch, from, fenced).await,
             Work::Fence { epoch } => self.fence(epoch).await,
             Work::CloseGate { epoch } => self.close_gate(epoch).await,
+            Work::Quiesce => self.quiesce().await,
             Work::ReopenGate { epoch, fenced } => self.reopen_gate(epoch, fenced).await,
             Work::FileDivergent { lineage } => self.file_divergent(lineage).await,
             Work::RollBack { to } => self.roll_back(to).await,
             Work::DropCopy => self.drop_copy().await,
             Work::Retain { snapshots } => {
-                self.rooms.hcfs.retain(self.dataset, snapshots.into_iter().collect()).await;
+                self.rooms
+                    .hcfs
+                    .retain(self.dataset, snapshots.into_iter().collect())
+                    .await;
             }
         }
     }
@@ -114,11 +132,7 @@ impl Worker {
             self.start_services().await
         };
         match fenced.run_until_cancelled(opening).await {
-            Some(Ok(())) => {
-                self.rooms.proxy.open_gate(self.dataset, epoch);
-                tracing::info!(dataset.id = %self.dataset, %epoch, "serving");
-                self.report(DatasetEvent::Opened { epoch });
-            }
+            Some(Ok(())) => self.open_gate(epoch, &fenced),
             Some(Err(error)) => {
                 tracing::error!(dataset.id = %self.dataset, %epoch, error = format!("{error:#}"), "could not open");
                 self.report(DatasetEvent::OpenFailed { epoch });
@@ -128,22 +142,44 @@ impl Worker {
         }
     }
 
+    /// Opens the gate, unless a fence came meanwhile: the conductor cancels before it closes the gate,
+    /// so either this sees the cancelling, or the conductor's closing comes after this opening.
+    fn open_gate(&self, epoch: Epoch, fenced: &CancellationToken) {
+        self.rooms.proxy.open_gate(self.dataset, epoch);
+        if fenced.is_cancelled() {
+            self.rooms.proxy.fence(self.dataset);
+            return;
+        }
+        tracing::info!(dataset.id = %self.dataset, %epoch, "serving");
+        self.report(DatasetEvent::Opened { epoch });
+    }
+
     async fn start_services(&self) -> anyhow::Result<()> {
         let desired = Arc::clone(&self.rooms.desired.borrow());
-        Ok(self.rooms.yakd.start_dataset(&desired, self.dataset).await?)
+        Ok(self
+            .rooms
+            .yakd
+            .start_dataset(&desired, self.dataset)
+            .await?)
     }
 
     async fn fence(&self, epoch: Epoch) {
         for attempt in 1..=FENCE_TRIES {
             let fencing = async {
-                self.rooms.yakd.stop_dataset(self.dataset, StopKind::Fence).await?;
+                self.rooms
+                    .yakd
+                    .stop_dataset(self.dataset, StopKind::Fence)
+                    .await?;
                 anyhow::Ok(self.rooms.hcfs.end_live(self.dataset).await?)
             };
             match fencing.await {
                 Ok(taken) => {
                     tracing::info!(dataset.id = %self.dataset, %epoch, "fenced");
                     let final_snapshot = taken.map(taken_snapshot);
-                    self.report(DatasetEvent::Fenced { epoch, final_snapshot });
+                    self.report(DatasetEvent::Fenced {
+                        epoch,
+                        final_snapshot,
+                    });
                     return;
                 }
                 Err(error) => {
@@ -157,32 +193,52 @@ impl Worker {
     }
 
     async fn close_gate(&self, epoch: Epoch) {
+        match self.silence().await {
+            Ok(final_snapshot) => self.report(DatasetEvent::GateClosed {
+                epoch,
+                final_snapshot,
+            }),
+            // The brain's own limit calls the move off.
+            Err(error) => {
+                tracing::error!(dataset.id = %self.dataset, error = format!("{error:#}"), "could not close the gate")
+            }
+        }
+    }
+
+    async fn quiesce(&self) {
+        match self.silence().await {
+            Ok(Some(taken)) => self.report(DatasetEvent::SnapshotTaken(taken)),
+            Ok(None) => {}
+            Err(error) => {
+                tracing::error!(dataset.id = %self.dataset, error = format!("{error:#}"), "could not quiesce")
+            }
+        }
+        let _stopped = self.inputs.send(Input::Quiesced(self.dataset));
+    }
+
+    /// Lets running requests end, stops the services, and snapshots what they wrote last.
+    async fn silence(&self) -> anyhow::Result<Option<TakenSnapshot>> {
         self.rooms.proxy.close_gate(self.dataset);
         let left = self.rooms.proxy.drain(self.dataset, DRAIN_LIMIT).await;
         if left > 0 {
             tracing::warn!(dataset.id = %self.dataset, left, "requests did not end in time and are cut");
             self.rooms.proxy.fence(self.dataset);
         }
-        let closing = async {
-            self.rooms.yakd.stop_dataset(self.dataset, StopKind::Planned).await?;
-            anyhow::Ok(self.rooms.hcfs.final_snapshot(self.dataset).await?)
-        };
-        match closing.await {
-            Ok(taken) => {
-                let final_snapshot = taken.map(taken_snapshot);
-                self.report(DatasetEvent::GateClosed { epoch, final_snapshot });
-            }
-            // The brain's own limit calls the move off.
-            Err(error) => tracing::error!(dataset.id = %self.dataset, error = format!("{error:#}"), "could not close the gate"),
-        }
+        self.rooms
+            .yakd
+            .stop_dataset(self.dataset, StopKind::Planned)
+            .await?;
+        Ok(self
+            .rooms
+            .hcfs
+            .final_snapshot(self.dataset)
+            .await?
+            .map(taken_snapshot))
     }
 
     async fn reopen_gate(&self, epoch: Epoch, fenced: CancellationToken) {
         match fenced.run_until_cancelled(self.start_services()).await {
-            Some(Ok(())) => {
-                self.rooms.proxy.open_gate(self.dataset, epoch);
-                self.report(DatasetEvent::Opened { epoch });
-            }
+            Some(Ok(())) => self.open_gate(epoch, &fenced),
             Some(Err(error)) => {
                 tracing::error!(dataset.id = %self.dataset, error = format!("{error:#}"), "could not open the gate again");
                 self.report(DatasetEvent::OpenFailed { epoch });
@@ -193,12 +249,16 @@ impl Worker {
 
     async fn file_divergent(&self, lineage: Lineage) {
         let filed = self.rooms.hcfs.file_divergent(self.dataset, &lineage).await;
-        self.report_done("file a divergent copy", filed, |()| DatasetEvent::Filed { lineage });
+        self.report_done("file a divergent copy", filed, |()| DatasetEvent::Filed {
+            lineage,
+        });
     }
 
     async fn roll_back(&self, to: Option<SnapshotId>) {
         let rolled = self.rooms.hcfs.roll_back(self.dataset, to).await;
-        self.report_done("wind the copy back", rolled, |lineage| DatasetEvent::RolledBack { lineage });
+        self.report_done("wind the copy back", rolled, |lineage| {
+            DatasetEvent::RolledBack { lineage }
+        });
     }
 
     async fn drop_copy(&self) {
@@ -231,5 +291,9 @@ impl Worker {
 /// A snapshot as the brain takes it.
 #[must_use]
 pub fn taken_snapshot(taken: Taken) -> TakenSnapshot {
-    TakenSnapshot { snapshot: taken.snapshot, changed_bytes: taken.changed_bytes, taken_at: taken.taken_at }
+    TakenSnapshot {
+        snapshot: taken.snapshot,
+        changed_bytes: taken.changed_bytes,
+        taken_at: taken.taken_at,
+    }
 }

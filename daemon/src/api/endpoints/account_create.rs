@@ -19,10 +19,18 @@ const NAME_LENGTH_MAX: usize = 100;
 
 pub(super) fn endpoint() -> Endpoint {
     let access = Access::Signed(Action::ManageAccounts);
-    Endpoint { method: Method::Post, path: "/accounts", access, handler: post(create) }
+    Endpoint {
+        method: Method::Post,
+        path: "/accounts",
+        access,
+        handler: post(create),
+    }
 }
 
-async fn create(State(api): State<Arc<Api>>, Body(body): Body<CreateAccountBody>) -> Answer<AccountView> {
+async fn create(
+    State(api): State<Arc<Api>>,
+    Body(body): Body<CreateAccountBody>,
+) -> Answer<AccountView> {
     let login = LoginName::parse(&body.login).map_err(|reason| invalid("login", &reason))?;
     let email = EmailAddress::parse(body.email.trim_matches(' '))
         .map_err(|reason| invalid("email", &reason))?;
@@ -38,8 +46,12 @@ async fn create(State(api): State<Arc<Api>>, Body(body): Body<CreateAccountBody>
         now: api.clock.wall(),
     };
     let applied = api.registry.change(change).await?;
-    let Applied::Account(id) = applied else { return Err(unexpected(&applied).into()) };
-    let account = api.after_change(|desired| desired.accounts.get(&id).cloned()).await;
+    let Applied::Account(id) = applied else {
+        return Err(unexpected(&applied).into());
+    };
+    let account = api
+        .after_change(|desired| desired.accounts.get(&id).cloned())
+        .await;
     let account = account.ok_or_else(|| not_found("account"))?;
     tracing::info!(account.id = %id, role = ?account.role, "account created");
     Ok(Json(api.now().scene().account(&account)))
@@ -54,7 +66,9 @@ fn invalid(field: &str, reason: &NameError) -> Problem {
 fn display_name(text: &str) -> Result<String, Problem> {
     let name = text.trim();
     let refuse = |reason: &str| {
-        Problem::new(ProblemCode::Invalid, format!("The name {reason}.")).field("name").detail(reason)
+        Problem::new(ProblemCode::Invalid, format!("The name {reason}."))
+            .field("name")
+            .detail(reason)
     };
     if name.is_empty() {
         return Err(refuse("is empty"));
@@ -62,7 +76,10 @@ fn display_name(text: &str) -> Result<String, Problem> {
     if name.chars().count() > NAME_LENGTH_MAX {
         return Err(refuse("is longer than 100 characters"));
     }
-    if name.chars().any(|c| c.is_control() || matches!(c, '\u{2028}' | '\u{2029}')) {
+    if name
+        .chars()
+        .any(|c| c.is_control() || matches!(c, '\u{2028}' | '\u{2029}'))
+    {
         return Err(refuse("contains a line break or control character"));
     }
     Ok(name.to_owned())

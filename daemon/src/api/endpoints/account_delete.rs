@@ -15,7 +15,12 @@ use std::sync::Arc;
 
 pub(super) fn endpoint() -> Endpoint {
     let access = Access::Signed(Action::ManageAccounts);
-    Endpoint { method: Method::Delete, path: "/accounts/{account}", access, handler: delete(remove) }
+    Endpoint {
+        method: Method::Delete,
+        path: "/accounts/{account}",
+        access,
+        handler: delete(remove),
+    }
 }
 
 async fn remove(
@@ -27,7 +32,9 @@ async fn remove(
         let message = "You can't delete the account that you are signed in with.";
         return Err(Problem::new(ProblemCode::Conflict, message).into());
     }
-    api.registry.change(Change::DeleteAccount { account }).await?;
+    api.registry
+        .change(Change::DeleteAccount { account })
+        .await?;
     tracing::info!(account.id = %account, "account deleted");
     Ok(Json(Nothing {}))
 }

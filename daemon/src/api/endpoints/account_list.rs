@@ -12,10 +12,21 @@ use std::sync::Arc;
 
 pub(super) fn endpoint() -> Endpoint {
     let access = Access::Signed(Action::ReadAccounts);
-    Endpoint { method: Method::Get, path: "/accounts", access, handler: get(list) }
+    Endpoint {
+        method: Method::Get,
+        path: "/accounts",
+        access,
+        handler: get(list),
+    }
 }
 
 async fn list(State(api): State<Arc<Api>>) -> Answer<Vec<AccountView>> {
     let now = api.now();
-    Ok(Json(now.desired.accounts.values().map(|account| now.scene().account(account)).collect()))
+    Ok(Json(
+        now.desired
+            .accounts
+            .values()
+            .map(|account| now.scene().account(account))
+            .collect(),
+    ))
 }

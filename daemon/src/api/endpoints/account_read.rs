@@ -13,7 +13,12 @@ use std::sync::Arc;
 
 pub(super) fn endpoint() -> Endpoint {
     let access = Access::Signed(Action::ReadAccounts);
-    Endpoint { method: Method::Get, path: "/accounts/{account}", access, handler: get(read) }
+    Endpoint {
+        method: Method::Get,
+        path: "/accounts/{account}",
+        access,
+        handler: get(read),
+    }
 }
 
 async fn read(
@@ -23,6 +28,10 @@ async fn read(
 ) -> Answer<AccountView> {
     can(&actor, Action::ReadAccounts, Object::Of(id))?;
     let now = api.now();
-    let account = now.desired.accounts.get(&id).ok_or_else(|| not_found("account"))?;
+    let account = now
+        .desired
+        .accounts
+        .get(&id)
+        .ok_or_else(|| not_found("account"))?;
     Ok(Json(now.scene().account(account)))
 }

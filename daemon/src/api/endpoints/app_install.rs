@@ -13,7 +13,12 @@ use std::sync::Arc;
 
 pub(super) fn endpoint() -> Endpoint {
     let access = Access::Signed(Action::InstallApp);
-    Endpoint { method: Method::Post, path: "/sites/{site}/apps", access, handler: post(install) }
+    Endpoint {
+        method: Method::Post,
+        path: "/sites/{site}/apps",
+        access,
+        handler: post(install),
+    }
 }
 
 async fn install(
@@ -25,7 +30,9 @@ async fn install(
     let now = api.now();
     let site = api.site_for(&actor, Action::InstallApp, &now, site)?;
     let job = api.installs.start(&now, &site, body).await?;
-    let job = api.after_change(|desired| desired.jobs.get(&job).cloned()).await;
+    let job = api
+        .after_change(|desired| desired.jobs.get(&job).cloned())
+        .await;
     let job = job.ok_or_else(|| crate::api::not_found("job"))?;
     Ok(Json(api.now().scene().job(&job)))
 }

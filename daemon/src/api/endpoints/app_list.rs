@@ -12,7 +12,12 @@ use std::sync::Arc;
 
 pub(super) fn endpoint() -> Endpoint {
     let access = Access::Signed(Action::ReadApps);
-    Endpoint { method: Method::Get, path: "/apps", access, handler: get(list) }
+    Endpoint {
+        method: Method::Get,
+        path: "/apps",
+        access,
+        handler: get(list),
+    }
 }
 
 async fn list(State(api): State<Arc<Api>>) -> Answer<Vec<AppView>> {

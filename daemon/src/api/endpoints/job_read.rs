@@ -13,7 +13,12 @@ use std::sync::Arc;
 
 pub(super) fn endpoint() -> Endpoint {
     let access = Access::Signed(Action::ReadJobs);
-    Endpoint { method: Method::Get, path: "/jobs/{job}", access, handler: get(read) }
+    Endpoint {
+        method: Method::Get,
+        path: "/jobs/{job}",
+        access,
+        handler: get(read),
+    }
 }
 
 async fn read(

@@ -12,10 +12,20 @@ use std::sync::Arc;
 
 pub(super) fn endpoint() -> Endpoint {
     let access = Access::Signed(Action::ReadNodes);
-    Endpoint { method: Method::Get, path: "/nodes", access, handler: get(list) }
+    Endpoint {
+        method: Method::Get,
+        path: "/nodes",
+        access,
+        handler: get(list),
+    }
 }
 
 async fn list(State(api): State<Arc<Api>>) -> Answer<Vec<NodeView>> {
     let now = api.now();
-    Ok(Json(now.desired.active_nodes().map(|node| now.scene().node(node)).collect()))
+    Ok(Json(
+        now.desired
+            .active_nodes()
+            .map(|node| now.scene().node(node))
+            .collect(),
+    ))
 }

@@ -15,10 +15,18 @@ use std::sync::Arc;
 
 pub(super) fn endpoint() -> Endpoint {
     let access = Access::Signed(Action::ManageNodes);
-    Endpoint { method: Method::Delete, path: "/nodes/{node}", access, handler: delete(remove) }
+    Endpoint {
+        method: Method::Delete,
+        path: "/nodes/{node}",
+        access,
+        handler: delete(remove),
+    }
 }
 
-async fn remove(State(api): State<Arc<Api>>, Parameters(node): Parameters<NodeId>) -> Answer<Nothing> {
+async fn remove(
+    State(api): State<Arc<Api>>,
+    Parameters(node): Parameters<NodeId>,
+) -> Answer<Nothing> {
     let now = api.now();
     if !now.desired.active_nodes().any(|known| known.id == node) {
         return Err(Problem::new(ProblemCode::UnknownNode, "The cluster has no such node.").into());

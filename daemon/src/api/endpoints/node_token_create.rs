@@ -19,17 +19,33 @@ const MINUTES_MAX: u32 = 1_440;
 
 pub(super) fn endpoint() -> Endpoint {
     let access = Access::Signed(Action::ManageNodes);
-    Endpoint { method: Method::Post, path: "/nodes/tokens", access, handler: post(create) }
+    Endpoint {
+        method: Method::Post,
+        path: "/nodes/tokens",
+        access,
+        handler: post(create),
+    }
 }
 
-async fn create(State(api): State<Arc<Api>>, Body(body): Body<CreateJoinTokenBody>) -> Answer<NewJoinToken> {
+async fn create(
+    State(api): State<Arc<Api>>,
+    Body(body): Body<CreateJoinTokenBody>,
+) -> Answer<NewJoinToken> {
     if !(1..=MINUTES_MAX).contains(&body.minutes) {
         let message = format!("A join token lives 1 to {MINUTES_MAX} minutes.");
-        return Err(Problem::new(ProblemCode::Invalid, message).field("minutes").into());
+        return Err(Problem::new(ProblemCode::Invalid, message)
+            .field("minutes")
+            .into());
     }
     let secret = secret_bytes::<32>();
     let expires_at = api.clock.wall().plus_ms(i64::from(body.minutes) * 60_000);
-    let change = Change::CreateJoinToken { secret_hash: secret_hash(&secret), expires_at };
+    let change = Change::CreateJoinToken {
+        secret_hash: secret_hash(&secret),
+        expires_at,
+    };
     api.registry.change(change).await?;
-    Ok(Json(NewJoinToken { token: (api.join_token_text)(&secret), expires_at }))
+    Ok(Json(NewJoinToken {
+        token: (api.join_token_text)(&secret),
+        expires_at,
+    }))
 }

@@ -18,7 +18,12 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 
 pub(super) fn endpoint() -> Endpoint {
-    Endpoint { method: Method::Post, path: "/session", access: Access::Anyone, handler: post(sign_in) }
+    Endpoint {
+        method: Method::Post,
+        path: "/session",
+        access: Access::Anyone,
+        handler: post(sign_in),
+    }
 }
 
 /// Checks the password against the registry as this node has it, and seals a session: nothing is
@@ -33,7 +38,9 @@ async fn sign_in(
     if let Some(wait) = api.attempts.wait(address) {
         let seconds = wait.as_secs().max(1).to_string();
         let message = format!("Too many wrong passwords. Try again in {seconds} s.");
-        return Err(Problem::new(ProblemCode::TooManyAttempts, message).detail(seconds).into());
+        return Err(Problem::new(ProblemCode::TooManyAttempts, message)
+            .detail(seconds)
+            .into());
     }
     let now = api.now();
     let login = LoginName::parse(&body.login).ok();
@@ -43,7 +50,9 @@ async fn sign_in(
     let Some(account) = account.filter(|account| is_right && !account.is_suspended) else {
         api.attempts.note_wrong(address);
         let message = "Login name or password is wrong.";
-        return Err(Problem::new(ProblemCode::WrongPassword, message).field("password").into());
+        return Err(Problem::new(ProblemCode::WrongPassword, message)
+            .field("password")
+            .into());
     };
     let facts = SessionFacts {
         session: SessionId(secret_bytes()),
@@ -53,13 +62,26 @@ async fn sign_in(
     };
     let token = api.seal.seal(&facts, &secret_bytes()).map_err(|error| {
         tracing::error!(%error, "a session could not be sealed");
-        Problem::new(ProblemCode::Internal, "The session could not be made; try again.")
+        Problem::new(
+            ProblemCode::Internal,
+            "The session could not be made; try again.",
+        )
     })?;
     let cookie = format!(
         "{SESSION_COOKIE}={token}; Path=/; Max-Age={}; HttpOnly; Secure; SameSite=Lax",
         SESSION_LENGTH_MS / 1_000
     );
     let view = now.scene().account(account);
-    let headers = [(header::SET_COOKIE, cookie), (header::CACHE_CONTROL, "no-store".to_owned())];
-    Ok((headers, Json(Session { token, expires_at: facts.expires_at, account: view })))
+    let headers = [
+        (header::SET_COOKIE, cookie),
+        (header::CACHE_CONTROL, "no-store".to_owned()),
+    ];
+    Ok((
+        headers,
+        Json(Session {
+            token,
+            expires_at: facts.expires_at,
+            account: view,
+        }),
+    ))
 }

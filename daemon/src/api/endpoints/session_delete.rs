@@ -15,7 +15,12 @@ use std::sync::Arc;
 
 pub(super) fn endpoint() -> Endpoint {
     let access = Access::Signed(Action::UseSession);
-    Endpoint { method: Method::Delete, path: "/session", access, handler: delete(sign_out) }
+    Endpoint {
+        method: Method::Delete,
+        path: "/session",
+        access,
+        handler: delete(sign_out),
+    }
 }
 
 /// Told to the other nodes first, which needs no majority; then made durable in the registry. A

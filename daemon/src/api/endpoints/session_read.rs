@@ -12,11 +12,22 @@ use std::sync::Arc;
 
 pub(super) fn endpoint() -> Endpoint {
     let access = Access::Signed(Action::UseSession);
-    Endpoint { method: Method::Get, path: "/session", access, handler: get(read) }
+    Endpoint {
+        method: Method::Get,
+        path: "/session",
+        access,
+        handler: get(read),
+    }
 }
 
-async fn read(State(api): State<Arc<Api>>, Extension(actor): Extension<Actor>) -> Answer<AccountView> {
+async fn read(
+    State(api): State<Arc<Api>>,
+    Extension(actor): Extension<Actor>,
+) -> Answer<AccountView> {
     let now = api.now();
     let account = actor.account().and_then(|id| now.desired.accounts.get(&id));
-    Ok(Json(now.scene().account(account.ok_or_else(|| not_found("account"))?)))
+    Ok(Json(
+        now.scene()
+            .account(account.ok_or_else(|| not_found("account"))?),
+    ))
 }

@@ -21,7 +21,12 @@ const COPIES_MAX: u8 = 7;
 
 pub(super) fn endpoint() -> Endpoint {
     let access = Access::Signed(Action::CreateSite);
-    Endpoint { method: Method::Post, path: "/sites", access, handler: post(create) }
+    Endpoint {
+        method: Method::Post,
+        path: "/sites",
+        access,
+        handler: post(create),
+    }
 }
 
 async fn create(
@@ -42,8 +47,12 @@ async fn create(
         now: now.at,
     };
     let applied = api.registry.change(change).await?;
-    let Applied::Site(id) = applied else { return Err(unexpected(&applied).into()) };
-    let site = api.after_change(|desired| desired.sites.get(&id).cloned()).await;
+    let Applied::Site(id) = applied else {
+        return Err(unexpected(&applied).into());
+    };
+    let site = api
+        .after_change(|desired| desired.sites.get(&id).cloned())
+        .await;
     let site = site.ok_or_else(|| crate::api::not_found("site"))?;
     tracing::info!(site.id = %id, domain = ?site.main_domain(), "site created");
     Ok(Json(api.now().scene().site(&site)))
@@ -78,5 +87,8 @@ fn parse_domain(text: &str) -> Result<DomainName, Problem> {
 /// The registry answered with something else than was asked for: a fault of ours.
 pub(super) fn unexpected(applied: &Applied) -> Problem {
     tracing::error!(?applied, "the registry answered with something else");
-    Problem::new(ProblemCode::Internal, "The settings answered unexpectedly; see the node's log.")
+    Problem::new(
+        ProblemCode::Internal,
+        "The settings answered unexpectedly; see the node's log.",
+    )
 }

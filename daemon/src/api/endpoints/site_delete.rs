@@ -16,7 +16,12 @@ use std::sync::Arc;
 
 pub(super) fn endpoint() -> Endpoint {
     let access = Access::Signed(Action::DeleteSite);
-    Endpoint { method: Method::Delete, path: "/sites/{site}", access, handler: delete(remove) }
+    Endpoint {
+        method: Method::Delete,
+        path: "/sites/{site}",
+        access,
+        handler: delete(remove),
+    }
 }
 
 async fn remove(
@@ -30,10 +35,13 @@ async fn remove(
     let confirmed = DomainName::parse(body.confirm.trim_matches(' ')).ok();
     if confirmed.as_ref() != site.main_domain() {
         let message = "To delete the site, type its main domain.";
-        return Err(Problem::new(ProblemCode::Invalid, message).field("confirm").into());
+        return Err(Problem::new(ProblemCode::Invalid, message)
+            .field("confirm")
+            .into());
     }
     api.registry.change(Change::DeleteSite { site: id }).await?;
-    api.after_change(|desired| (!desired.sites.contains_key(&id)).then_some(())).await;
+    api.after_change(|desired| (!desired.sites.contains_key(&id)).then_some(()))
+        .await;
     tracing::info!(site.id = %id, domain = ?site.main_domain(), "site deleted");
     Ok(Json(Nothing {}))
 }

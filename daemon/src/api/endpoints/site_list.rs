@@ -12,10 +12,18 @@ use std::sync::Arc;
 
 pub(super) fn endpoint() -> Endpoint {
     let access = Access::Signed(Action::ReadSites);
-    Endpoint { method: Method::Get, path: "/sites", access, handler: get(list) }
+    Endpoint {
+        method: Method::Get,
+        path: "/sites",
+        access,
+        handler: get(list),
+    }
 }
 
-async fn list(State(api): State<Arc<Api>>, Extension(actor): Extension<Actor>) -> Answer<Vec<SiteView>> {
+async fn list(
+    State(api): State<Arc<Api>>,
+    Extension(actor): Extension<Actor>,
+) -> Answer<Vec<SiteView>> {
     let now = api.now();
     let mine = |owner| can(&actor, Action::ReadSites, Object::Of(owner)).is_ok();
     let sites = now.desired.sites.values().filter(|site| mine(site.account));

@@ -12,15 +12,36 @@ use std::sync::Arc;
 
 pub(super) fn endpoint() -> Endpoint {
     let access = Access::Signed(Action::ReadStatus);
-    Endpoint { method: Method::Get, path: "/status", access, handler: get(read) }
+    Endpoint {
+        method: Method::Get,
+        path: "/status",
+        access,
+        handler: get(read),
+    }
 }
 
-async fn read(State(api): State<Arc<Api>>, Extension(actor): Extension<Actor>) -> Answer<StatusView> {
+async fn read(
+    State(api): State<Arc<Api>>,
+    Extension(actor): Extension<Actor>,
+) -> Answer<StatusView> {
     let now = api.now();
     let scene = now.scene();
-    let cluster = now.desired.cluster.as_ref().ok_or_else(|| not_found("cluster"))?;
+    let cluster = now
+        .desired
+        .cluster
+        .as_ref()
+        .ok_or_else(|| not_found("cluster"))?;
     let sees_nodes = can(&actor, Action::ReadNodes, Object::Cluster).is_ok();
-    let node = |view: NodeView| if sees_nodes { view } else { NodeView { observed: None, ..view } };
+    let node = |view: NodeView| {
+        if sees_nodes {
+            view
+        } else {
+            NodeView {
+                observed: None,
+                ..view
+            }
+        }
+    };
     let mine = |owner| can(&actor, Action::ReadSites, Object::Of(owner)).is_ok();
     let sites = now.desired.sites.values().filter(|site| mine(site.account));
     Ok(Json(StatusView {
@@ -30,7 +51,11 @@ async fn read(State(api): State<Arc<Api>>, Extension(actor): Extension<Actor>) -
         at: now.at,
         is_writable: now.picture.is_registry_writable,
         index: now.desired.index,
-        nodes: now.desired.active_nodes().map(|n| node(scene.node(n))).collect(),
+        nodes: now
+            .desired
+            .active_nodes()
+            .map(|n| node(scene.node(n)))
+            .collect(),
         sites: sites.map(|site| scene.site(site)).collect(),
     }))
 }

@@ -25,7 +25,12 @@ const DAY_MS: i64 = 86_400_000;
 
 pub(super) fn endpoint() -> Endpoint {
     let access = Access::Signed(Action::ManageTokens);
-    Endpoint { method: Method::Post, path: "/tokens", access, handler: post(create) }
+    Endpoint {
+        method: Method::Post,
+        path: "/tokens",
+        access,
+        handler: post(create),
+    }
 }
 
 async fn create(
@@ -37,9 +42,15 @@ async fn create(
     let account = actor.account().and_then(|id| now.desired.accounts.get(&id));
     let account = account.ok_or_else(|| not_found("account"))?;
     check(&body)?;
-    if !api.passwords.verify(body.password, Some(account.password_hash.clone())).await? {
+    if !api
+        .passwords
+        .verify(body.password, Some(account.password_hash.clone()))
+        .await?
+    {
         let message = "The password is wrong.";
-        return Err(Problem::new(ProblemCode::WrongPassword, message).field("password").into());
+        return Err(Problem::new(ProblemCode::WrongPassword, message)
+            .field("password")
+            .into());
     }
     let secret = format!("{API_TOKEN_PREFIX}{}", readable_secret(SECRET_LENGTH));
     let change = Change::CreateToken {
@@ -50,8 +61,12 @@ async fn create(
         expires_at: now.at.plus_ms(i64::from(body.days) * DAY_MS),
     };
     let applied = api.registry.change(change).await?;
-    let Applied::Token(id) = applied else { return Err(unexpected(&applied).into()) };
-    let token = api.after_change(|desired| desired.tokens.get(&id).cloned()).await;
+    let Applied::Token(id) = applied else {
+        return Err(unexpected(&applied).into());
+    };
+    let token = api
+        .after_change(|desired| desired.tokens.get(&id).cloned())
+        .await;
     let token = now.scene().token(&token.ok_or_else(|| not_found("token"))?);
     Ok(Json(NewToken { token, secret }))
 }

@@ -14,7 +14,12 @@ use std::sync::Arc;
 
 pub(super) fn endpoint() -> Endpoint {
     let access = Access::Signed(Action::ManageTokens);
-    Endpoint { method: Method::Delete, path: "/tokens/{token}", access, handler: delete(remove) }
+    Endpoint {
+        method: Method::Delete,
+        path: "/tokens/{token}",
+        access,
+        handler: delete(remove),
+    }
 }
 
 async fn remove(
@@ -23,8 +28,14 @@ async fn remove(
     Parameters(id): Parameters<TokenId>,
 ) -> Answer<Nothing> {
     let now = api.now();
-    let token = now.desired.tokens.get(&id).ok_or_else(|| not_found("token"))?;
+    let token = now
+        .desired
+        .tokens
+        .get(&id)
+        .ok_or_else(|| not_found("token"))?;
     can(&actor, Action::ManageTokens, Object::Of(token.account))?;
-    api.registry.change(Change::DeleteToken { token: id }).await?;
+    api.registry
+        .change(Change::DeleteToken { token: id })
+        .await?;
     Ok(Json(Nothing {}))
 }

@@ -12,11 +12,23 @@ use std::sync::Arc;
 
 pub(super) fn endpoint() -> Endpoint {
     let access = Access::Signed(Action::ManageTokens);
-    Endpoint { method: Method::Get, path: "/tokens", access, handler: get(list) }
+    Endpoint {
+        method: Method::Get,
+        path: "/tokens",
+        access,
+        handler: get(list),
+    }
 }
 
-async fn list(State(api): State<Arc<Api>>, Extension(actor): Extension<Actor>) -> Answer<Vec<TokenView>> {
+async fn list(
+    State(api): State<Arc<Api>>,
+    Extension(actor): Extension<Actor>,
+) -> Answer<Vec<TokenView>> {
     let now = api.now();
-    let mine = now.desired.tokens.values().filter(|token| Some(token.account) == actor.account());
+    let mine = now
+        .desired
+        .tokens
+        .values()
+        .filter(|token| Some(token.account) == actor.account());
     Ok(Json(mine.map(|token| now.scene().token(token)).collect()))
 }
