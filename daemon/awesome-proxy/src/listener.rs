@@ -32,13 +32,15 @@ pub(crate) fn listen(
         socket.bind(address)?;
         socket.listen(BACKLOG)
     };
-    open().map_err(|source| match source.kind() {
-        io::ErrorKind::AddrInUse => StartError::PortTaken { address, purpose },
-        _ => StartError::Listen {
+    open().map_err(|source| {
+        if source.kind() == io::ErrorKind::AddrInUse {
+            return StartError::PortTaken { address, purpose };
+        }
+        StartError::Listen {
             address,
             purpose,
             source,
-        },
+        }
     })
 }
 
@@ -57,13 +59,14 @@ pub(crate) async fn accept(listener: &TcpListener) -> (TcpStream, SocketAddr) {
 }
 
 async fn after_failed_accept(error: &io::Error) {
-    match error.kind() {
-        // The visitor left while in the queue.
-        io::ErrorKind::ConnectionAborted | io::ErrorKind::ConnectionReset => {}
-        _ => {
-            tracing::warn!(%error, "a connection could not be accepted");
-            tokio::time::sleep(ACCEPT_PAUSE).await;
-        }
+    let has_left = matches!(
+        error.kind(),
+        io::ErrorKind::ConnectionAborted | io::ErrorKind::ConnectionReset
+    );
+    // A visitor who left while in the queue is no reason to wait.
+    if !has_left {
+        tracing::warn!(%error, "a connection could not be accepted");
+        tokio::time::sleep(ACCEPT_PAUSE).await;
     }
 }
 

@@ -1,4 +1,9 @@
 //! Visitors of sites: routed, held, moved, refused; over real sockets.
+#![allow(
+    clippy::expect_used,
+    clippy::large_futures,
+    reason = "a test that fails says where"
+)]
 
 mod support;
 

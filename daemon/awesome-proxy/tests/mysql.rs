@@ -1,4 +1,9 @@
 //! MySQL sessions through the front door, with the real client and a real server.
+#![allow(
+    clippy::expect_used,
+    clippy::large_futures,
+    reason = "a test that fails says where"
+)]
 
 mod support;
 

@@ -1,4 +1,9 @@
 //! What visitors may not send, byte for byte, and that the web server behind sees none of it.
+#![allow(
+    clippy::expect_used,
+    clippy::large_futures,
+    reason = "a test that fails says where"
+)]
 
 mod support;
 

@@ -1,4 +1,9 @@
 //! TLS by name, HTTP/2, and the panel's door.
+#![allow(
+    clippy::expect_used,
+    clippy::large_futures,
+    reason = "a test that fails says where"
+)]
 
 mod support;
 

@@ -208,7 +208,7 @@ impl Body for RequestBody {
     fn size_hint(&self) -> SizeHint {
         self.taken
             .as_ref()
-            .map_or_else(|| self.size.clone(), Body::size_hint)
+            .map_or_else(|| self.size, Body::size_hint)
     }
 }
 

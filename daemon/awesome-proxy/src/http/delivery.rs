@@ -116,7 +116,7 @@ pub(super) async fn try_here(shared: &Arc<Shared>, errand: &Errand, pass: Pass) 
     let answer = match until(shared, pass.cut(), sent).await {
         Ended::Stopped => return given_up(errand, Again::Soon),
         Ended::TooSlow => return Outcome::Failed(Page::TooSlow),
-        Ended::Result(Err(error)) => return Outcome::Failed(page_of(&error, Page::NoAnswer)),
+        Ended::Result(Err(error)) => return Outcome::Failed(page_of(&error, lost(errand, &error))),
         Ended::Result(Ok(answer)) => answer,
     };
     // A node that was frozen may have been replaced meanwhile: its answer waits for the word that
@@ -208,6 +208,18 @@ fn given_up(errand: &Errand, again: Again) -> Outcome {
         Outcome::Again(again)
     } else {
         Outcome::Failed(Page::Lost)
+    }
+}
+
+/// The page for a request whose web server gave no answer.
+fn lost(errand: &Errand, error: &SendError) -> Page {
+    match error {
+        SendError::Died(_) if !errand.is_repeatable() => Page::Lost,
+        SendError::Died(_)
+        | SendError::Connect { .. }
+        | SendError::Dial(_)
+        | SendError::NotSent(_)
+        | SendError::Visitor(_) => Page::NoAnswer,
     }
 }
 

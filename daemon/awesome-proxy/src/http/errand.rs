@@ -130,7 +130,7 @@ impl Errand {
         hold: Option<oneshot::Receiver<()>>,
     ) -> Request<RequestBody> {
         let body = match &self.body {
-            Some((slot, size)) => RequestBody::held(slot.clone(), hold, size.clone(), self.limits),
+            Some((slot, size)) => RequestBody::held(slot.clone(), hold, *size, self.limits),
             None => RequestBody::none(self.limits),
         };
         let mut request = Request::new(body);

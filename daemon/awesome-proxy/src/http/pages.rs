@@ -28,7 +28,8 @@ pub(super) enum Page {
     Suspended,
     /// This node's web server does not answer, or gave up in the middle.
     NoAnswer,
-    /// The live node was lost in the middle of a request that must not be repeated.
+    /// The live node, or its web server, was lost in the middle of a request that must not be
+    /// repeated.
     Lost,
     /// The live node did not answer in time.
     TooSlow,
@@ -136,8 +137,8 @@ impl Page {
                 english: ("No answer", "The site's web server did not answer. Please try again."),
                 german: ("Keine Antwort", "Der Webserver dieser Website hat nicht geantwortet. Bitte versuchen Sie es noch einmal.") },
             Self::Lost => Text { status: StatusCode::BAD_GATEWAY, code: "interrupted",
-                english: ("Interrupted", "The site moved to another server while it worked on your request. It may or may not have been carried out: please check before you send it again."),
-                german: ("Unterbrochen", "Die Website ist auf einen anderen Server umgezogen, während sie Ihre Anfrage bearbeitete. Sie wurde vielleicht ausgeführt, vielleicht nicht: Bitte prüfen Sie das, bevor Sie sie noch einmal senden.") },
+                english: ("Interrupted", "The site was interrupted while it worked on your request. It may or may not have been carried out: please check before you send it again."),
+                german: ("Unterbrochen", "Die Website wurde unterbrochen, während sie Ihre Anfrage bearbeitete. Sie wurde vielleicht ausgeführt, vielleicht nicht: Bitte prüfen Sie das, bevor Sie sie noch einmal senden.") },
             Self::TooSlow => Text { status: StatusCode::GATEWAY_TIMEOUT, code: "too-slow",
                 english: ("No answer in time", "The site took too long to answer."),
                 german: ("Keine Antwort in der Zeit", "Die Website hat zu lange für ihre Antwort gebraucht.") },

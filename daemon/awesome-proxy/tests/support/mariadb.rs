@@ -5,6 +5,7 @@ use hwc_runtime::command::{Output, run};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
+use tokio::sync::OnceCell;
 
 pub const USER: &str = "shop_user";
 pub const PASSWORD: &str = "correct horse";
@@ -17,7 +18,7 @@ pub struct Mariadb {
 }
 
 impl Mariadb {
-    /// Makes a data directory and starts a server on it.
+    /// Starts a server on a data directory of its own.
     pub async fn start() -> Self {
         for program in ["/usr/sbin/mariadbd", "/usr/bin/mariadb"] {
             assert!(
@@ -25,23 +26,17 @@ impl Mariadb {
                 "{program} is not there: install the packages in tools/test-packages.txt"
             );
         }
+        let template = TEMPLATE.get_or_init(template).await;
         let folder = tempfile::tempdir().expect("a temporary folder");
         let path = folder.path();
-        std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o755)).expect("ours");
-        let data = path.join("data");
-        std::fs::create_dir(&data).expect("a folder");
-        let arguments = [
-            "--no-defaults".to_owned(),
-            "--user=nobody".to_owned(),
-            "--skip-test-db".to_owned(),
-            format!("--datadir={}", data.display()),
-        ];
-        run("mariadb-install-db", &arguments)
+        let (data, temporary) = (path.join("data"), path.join("tmp"));
+        run("cp", [Path::new("-a"), template, &data])
             .success()
             .await
-            .expect("a data directory");
-        std::os::unix::fs::chown(&data, Some(65_534), Some(65_534)).expect("we are root");
-        std::os::unix::fs::chown(path, Some(65_534), Some(65_534)).expect("we are root");
+            .expect("copied");
+        std::fs::create_dir(&temporary).expect("a folder");
+        give_away(path);
+        give_away(&temporary);
         let first = path.join("first.sql");
         std::fs::write(
             &first,
@@ -54,24 +49,19 @@ impl Mariadb {
         )
         .expect("written");
         let socket = path.join("server.sock");
-        let server = run(
-            "mariadbd",
-            [
-                "--no-defaults".to_owned(),
-                "--user=nobody".to_owned(),
-                "--skip-networking".to_owned(),
-                "--innodb-buffer-pool-size=16M".to_owned(),
-                format!("--datadir={}", data.display()),
-                format!("--socket={}", socket.display()),
-                format!("--pid-file={}", path.join("server.pid").display()),
-                format!("--init-file={}", first.display()),
-            ],
-        )
-        .into_command()
-        .stdout(std::process::Stdio::null())
-        .stderr(std::process::Stdio::null())
-        .spawn()
-        .expect("mariadbd starts");
+        let mut arguments = options(&data, &temporary);
+        arguments.extend([
+            "--skip-networking".to_owned(),
+            format!("--socket={}", socket.display()),
+            format!("--pid-file={}", path.join("server.pid").display()),
+            format!("--init-file={}", first.display()),
+        ]);
+        let server = run("mariadbd", arguments)
+            .into_command()
+            .stdout(std::process::Stdio::null())
+            .stderr(std::process::Stdio::null())
+            .spawn()
+            .expect("mariadbd starts");
         until(|| std::os::unix::net::UnixStream::connect(&socket).is_ok()).await;
         Self {
             _server: server,
@@ -79,6 +69,60 @@ impl Mariadb {
             socket,
         }
     }
+}
+
+/// A fresh data directory, made once and copied for each server.
+static TEMPLATE: OnceCell<PathBuf> = OnceCell::const_new();
+
+/// Makes the data directory in Cargo's folder for tests, or finds the one of an earlier run.
+async fn template() -> PathBuf {
+    let tests = Path::new(env!("CARGO_TARGET_TMPDIR"));
+    let template = tests.join("mariadb-template");
+    if template.exists() {
+        return template;
+    }
+    let making = tempfile::tempdir_in("/tmp").expect("a temporary folder");
+    let (data, temporary) = (making.path().join("data"), making.path().join("tmp"));
+    for folder in [&data, &temporary] {
+        std::fs::create_dir(folder).expect("a folder");
+        give_away(folder);
+    }
+    give_away(making.path());
+    let mut arguments = options(&data, &temporary);
+    arguments.push("--skip-test-db".to_owned());
+    run("mariadb-install-db", arguments)
+        .deadline(Duration::from_secs(300))
+        .success()
+        .await
+        .expect("a data directory");
+    // Copied under another name first: a half-copied one is never taken for whole.
+    let half = tests.join(format!("mariadb-template.{}", std::process::id()));
+    run("cp", [Path::new("-a"), &data, &half])
+        .success()
+        .await
+        .expect("copied");
+    std::fs::rename(&half, &template).expect("renamed");
+    template
+}
+
+/// Options that making and running share: small, and careless of power cuts. Servers that share a
+/// folder for temporary files delete each other's at start, so each has its own.
+fn options(data: &Path, temporary: &Path) -> Vec<String> {
+    vec![
+        "--no-defaults".to_owned(),
+        "--user=nobody".to_owned(),
+        "--innodb-buffer-pool-size=16M".to_owned(),
+        "--innodb-log-file-size=8M".to_owned(),
+        "--innodb-flush-log-at-trx-commit=0".to_owned(),
+        format!("--datadir={}", data.display()),
+        format!("--tmpdir={}", temporary.display()),
+    ]
+}
+
+/// Gives a folder to the server's user.
+fn give_away(folder: &Path) {
+    std::fs::set_permissions(folder, std::fs::Permissions::from_mode(0o755)).expect("ours");
+    std::os::unix::fs::chown(folder, Some(65_534), Some(65_534)).expect("we are root");
 }
 
 /// Where a client connects.

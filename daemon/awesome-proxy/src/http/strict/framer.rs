@@ -91,13 +91,14 @@ impl Framer {
                     .as_bytes(),
                 );
             }
-            // A request is under way: hyper fails its body on a chunk line that is none.
+            // A request is under way: hyper fails its body on a chunk line that is none, and on a
+            // trailer that is none once it is whole.
             State::Sized(_)
             | State::ChunkLine
             | State::ChunkData(_)
             | State::ChunkEnd
             | State::Trailer(_)
-            | State::Refused => passed.extend_from_slice(b"\0\r\n"),
+            | State::Refused => passed.extend_from_slice(b"\0\r\n\r\n"),
         }
         self.head.clear();
         self.state = State::Refused;
@@ -361,7 +362,7 @@ mod tests {
         ] {
             check(
                 &format!("{head}{body}GET / HTTP/1.1\r\nHost: a\r\n\r\n"),
-                &format!("{head}{passed}\0\r\n"),
+                &format!("{head}{passed}\0\r\n\r\n"),
             );
         }
     }
