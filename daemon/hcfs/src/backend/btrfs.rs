@@ -227,11 +227,7 @@ impl Backend for Btrfs {
         to: Volume,
     ) -> BoxFuture<'_, Result<()>> {
         self.blocking("publish", move |shared| {
-            let hidden = shared.layout.ticket(ticket);
-            let place = shared.make_place(to)?;
-            fs::rename(hidden.join(snapshot.to_string()), &place).doing("publish", to)?;
-            shared.sync()?;
-            fs::remove_dir(&hidden).doing("remove", hidden.display())
+            shared.publish(ticket, snapshot, to)
         })
     }
 
@@ -425,6 +421,24 @@ impl Shared {
         Ok(live.iter().filter_map(is_changed).collect())
     }
 
+    /// A read-only subvolume can't be renamed into another folder. A read-only snapshot of it takes
+    /// its place: it inherits the identity, writes out what is not on disk yet, and is committed
+    /// when the call returns.
+    fn publish(&self, ticket: Ticket, snapshot: SnapshotId, to: Volume) -> Result<()> {
+        let hidden = self.layout.ticket(ticket);
+        let received = hidden.join(snapshot.to_string());
+        let source = open_folder(&received).doing("open", received.display())?;
+        self.make_place(to)?;
+        let (folder, name) = self.parent(to)?;
+        ioctl::snapshot(folder.as_fd(), &name, source.as_fd(), true).doing("publish", to)?;
+        drop(source);
+        if let Err(error) = self.remove_hidden(&hidden) {
+            let error = &error as &dyn std::error::Error;
+            tracing::warn!(error, "a hidden place is left until the next start");
+        }
+        Ok(())
+    }
+
     fn copy(&self, from: Volume, to: Volume) -> Result<()> {
         let source = self.open(from)?;
         let original = ioctl::info(source.as_fd()).doing("describe", from)?;
@@ -524,13 +538,7 @@ impl Shared {
         };
         for entry in listing {
             let path = entry.doing("read", folder.display())?.path();
-            if let Err(error) = self.delete_at(&path) {
-                tracing::debug!(
-                    error = &error as &dyn std::error::Error,
-                    "an unfinished receive is left until the next start"
-                );
-                return Err(error);
-            }
+            self.delete_at(&path)?;
         }
         fs::remove_dir(folder).doing("remove", folder.display())
     }
