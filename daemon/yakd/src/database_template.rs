@@ -77,6 +77,8 @@ async fn install(folder: &Path) -> Result<(), YakdError> {
         data.as_str(),
         "--user=mysql",
         "--skip-test-db",
+        // The name of this machine need not be resolvable: no account with it is kept.
+        "--force",
         "--auth-root-authentication-method=socket",
     ];
     run("/usr/bin/mariadb-install-db", words)

@@ -304,7 +304,7 @@ impl App {
         for version in &self.versions {
             version.parse(Path::new("/"))?;
         }
-        for mirror in &self.mirror {
+        if let Some(mirror) = &self.mirror {
             check_word("prefix", &mirror.prefix)?;
             check_word("suffix", &mirror.suffix)?;
             ArchiveFormat::of_name(&mirror.suffix).ok_or("the suffix names no known format")?;

@@ -56,12 +56,19 @@ impl Teller {
         });
     }
 
-    /// How far the running step is, 0 to 100.
+    /// How far the running step is, 0 to 100. Watchers are woken only when the number changes.
     pub(crate) fn percent(&self, percent: u8) {
         let elapsed_ms = self.elapsed_ms();
-        self.change_running(|step| {
-            step.percent = Some(percent.min(100));
+        let percent = Some(percent.min(100));
+        self.sender.send_if_modified(|progress| {
+            let mut steps = progress.steps.iter_mut();
+            let running = steps.find(|step| step.state == StepState::Running);
+            let Some(step) = running.filter(|step| step.percent != percent) else {
+                return false;
+            };
+            step.percent = percent;
             step.elapsed_ms = elapsed_ms;
+            true
         });
     }
 

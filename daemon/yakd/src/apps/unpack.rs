@@ -65,9 +65,13 @@ pub fn run(arguments: &[String]) -> Result<(), UnpackError> {
     let top = (top != "-").then_some(top.as_str());
     let archive = File::from(io::stdin().as_fd().try_clone_to_owned()?);
     let home = Dir::open_ambient_dir(".", ambient_authority())?;
+    let mut told = None;
     unpack(archive, format, &home, into, top, &mut |percent| {
-        // A parent that went away doesn't want to know.
-        let _closed = writeln!(io::stdout(), "progress {percent}");
+        if told != Some(percent) {
+            told = Some(percent);
+            // A parent that went away doesn't want to know.
+            let _closed = writeln!(io::stdout(), "progress {percent}");
+        }
     })
 }
 

@@ -61,7 +61,8 @@ pub fn copy_tree(home: &Home, source: &SourceTree, to: &Path) -> io::Result<()> 
             Some(file) => copy_file(&top, path, file)?,
         }
     }
-    rustix::fs::fsync(&top)?;
+    // Once for all: one flush of the filesystem is much faster than one for each of 200 files.
+    rustix::fs::syncfs(&top)?;
     Ok(())
 }
 
@@ -72,7 +73,7 @@ fn copy_file(top: &OwnedFd, path: &Path, source: &File) -> io::Result<()> {
     if rustix::fs::ioctl_ficlone(&target, source).is_err() {
         io::copy(&mut &*source, &mut target)?;
     }
-    target.sync_all()
+    Ok(())
 }
 
 /// Removes what is at a path, whole. What is not there is no error.

@@ -76,7 +76,7 @@ pub fn render(
 ) -> Result<(FileSet<Rendered>, Vec<String>), Unwritable> {
     let mut files = FileSet::default();
     files.add("/etc/apache2/ports.conf", File::public(ports()?));
-    files.add("/etc/apache2/conf-enabled/hwc.conf", File::public(common()?));
+    files.add("/etc/apache2/conf-enabled/zz-hwc.conf", File::public(common()?));
     let default = default_host(config)?;
     files.add("/etc/apache2/sites-enabled/000-hwc-default.conf", File::public(default));
     files.add("/etc/systemd/system/apache2.service.d/hwc.conf", File::public(drop_in()?));

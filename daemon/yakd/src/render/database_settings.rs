@@ -41,6 +41,8 @@ const FIXED: &[(&str, &str)] = &[
     ("innodb_log_file_size", "8M"),
     ("innodb_log_buffer_size", "2M"),
     ("innodb_autoextend_increment", "1"),
+    // Undo logs within ibdata1: three files of 10 MiB per database, on every copy, are too many.
+    ("innodb_undo_tablespaces", "0"),
     // Empty: file names are taken as they are, so that the temporary tablespace can lie elsewhere.
     ("innodb_data_home_dir", ""),
     ("innodb_temp_data_file_path", "/tmp/ibtmp1:3M:autoextend:max:1G"),

@@ -40,7 +40,6 @@ pub fn render(config: &NodeConfig, site: &SitePart) -> Result<FileSet<Rendered>,
     pool.set("pm.process_idle_timeout", "60s")?;
     // Leaking extensions are common; a thousand requests make the restart invisible.
     pool.set("pm.max_requests", "1000")?;
-    pool.set("chdir", &format!("{dataset}/public_html"))?;
     pool.set("catch_workers_output", "yes")?;
     pool.set("security.limit_extensions", ".php")?;
     pool.set("php_value[session.save_path]", &format!("{dataset}/sessions"))?;
