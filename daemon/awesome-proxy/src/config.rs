@@ -89,7 +89,7 @@ impl Default for ProxyConfig {
             panel_upstream: local(8081),
             api: ApiUpstream::Unix(PathBuf::from("/run/hwc/api.sock")),
             database_sockets: DatabaseSockets::default(),
-            mysql_version: "11.8.3-MariaDB".to_owned(),
+            mysql_version: "11.8.6-MariaDB".to_owned(),
             limits: Limits::default(),
         }
     }

@@ -26,10 +26,11 @@ pub(super) mod capability {
     pub const MYSQL: u32 = 1;
 }
 
-/// What we offer: all that MariaDB does since 10.6, without COMPRESS (bit 5) and TLS (bit 11).
+/// What we offer: all that MariaDB does since 10.6 (11.8.6 greets with 0x81fffffe), without COMPRESS
+/// (bit 5) and TLS (bit 11).
 const OFFERED: u32 = 0x81ff_f7de;
-/// MariaDB's extended capabilities that 10.11 and 11.8 share: progress, bulk statements, extended
-/// metadata, cached metadata.
+/// MariaDB's extended capabilities that 10.11 (0x1d) and 11.8 (0x3d) share: progress, bulk
+/// statements, extended metadata, cached metadata.
 const OFFERED_EXTENDED: u32 = 0x1d;
 /// utf8mb4_general_ci: PHP takes the server's for its own.
 const CHARSET: u8 = 45;
