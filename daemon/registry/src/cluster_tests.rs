@@ -103,14 +103,19 @@ struct Cluster {
 impl Cluster {
     fn new() -> Self {
         Self::with_timing(Timing {
-            heartbeat: Duration::from_millis(100),
-            election_min: Duration::from_millis(400),
-            election_max: Duration::from_millis(800),
+            heartbeat: Duration::from_millis(150),
+            election_min: Duration::from_millis(500),
+            election_max: Duration::from_millis(1_000),
             ..Timing::default()
         })
     }
 
     fn with_timing(timing: Timing) -> Self {
+        // Shown with RUST_LOG when a test fails.
+        let _already_set = tracing_subscriber::fmt()
+            .with_env_filter(tracing_subscriber::EnvFilter::from_default_env())
+            .with_test_writer()
+            .try_init();
         Self {
             net: Arc::default(),
             directory: tempfile::tempdir().expect("temporary directory"),
@@ -185,9 +190,11 @@ impl Cluster {
     /// Ends a node as a crash would look to the others.
     async fn kill(&self, registry: &Registry, id: u16) {
         self.net.cut(NodeId(id));
-        let mut state = self.net.state.lock().expect("no panic");
-        state.nodes.remove(&NodeId(id));
-        drop(state);
+        let known = {
+            let mut state = self.net.state.lock().expect("no panic");
+            state.nodes.remove(&NodeId(id))
+        };
+        drop(known);
         registry.shutdown().await;
     }
 
@@ -434,9 +441,9 @@ async fn many_changes_at_once_are_each_done_once() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_newcomer_far_behind_the_log_gets_a_snapshot() {
     let cluster = Cluster::with_timing(Timing {
-        heartbeat: Duration::from_millis(100),
-        election_min: Duration::from_millis(400),
-        election_max: Duration::from_millis(800),
+        heartbeat: Duration::from_millis(150),
+        election_min: Duration::from_millis(500),
+        election_max: Duration::from_millis(1_000),
         snapshot_after_entries: 10,
     });
     let first = cluster.found().await;

@@ -21,9 +21,11 @@ pub struct RegistryStatus {
     pub is_writable: bool,
     /// The index of the log up to which this node has applied.
     pub last_applied: u64,
-    /// The nodes whose majority takes a change.
+    /// The nodes whose majority takes a change. While voters are being changed: those that vote
+    /// before and after. A node counts here once its vote is final, and only then can the nodes
+    /// that voted before it die in its stead.
     pub voters: BTreeSet<NodeId>,
-    /// The nodes that hold the settings without a vote.
+    /// The other nodes that hold the settings.
     pub learners: BTreeSet<NodeId>,
 }
 
@@ -70,12 +72,22 @@ impl RegistryStatus {
             None => false,
         };
         let membership = metrics.membership_config.membership();
+        let members: BTreeSet<NodeId> = membership
+            .nodes()
+            .filter_map(|(member, _)| node_id(*member))
+            .collect();
+        let sets = membership.get_joint_config();
+        let votes_throughout = |member: &&NodeId| {
+            let is_in = |set: &BTreeSet<u64>| set.contains(&raft_id(**member));
+            !sets.is_empty() && sets.iter().all(is_in)
+        };
+        let voters: BTreeSet<NodeId> = members.iter().filter(votes_throughout).copied().collect();
         Self {
             leader: metrics.current_leader.and_then(node_id),
             is_writable,
             last_applied: metrics.last_applied.map_or(0, |log_id| log_id.index),
-            voters: membership.voter_ids().filter_map(node_id).collect(),
-            learners: membership.learner_ids().filter_map(node_id).collect(),
+            learners: members.difference(&voters).copied().collect(),
+            voters,
         }
     }
 }
