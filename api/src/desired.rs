@@ -36,7 +36,8 @@ pub struct Desired {
     pub tokens: BTreeMap<TokenId, ApiToken>,
     /// Sessions that were ended before they expired.
     pub revoked_sessions: BTreeSet<SessionId>,
-    /// Join tokens that can still be used.
+    /// Join tokens. Used and expired ones stay for a while, so that a second use is told why it is
+    /// refused.
     pub join_tokens: BTreeMap<String, JoinToken>,
 }
 
