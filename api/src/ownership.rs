@@ -488,4 +488,17 @@ mod tests {
         assert!(line.within(&longer));
         assert_eq!(longer.with(snapshot(2, 1, 6), 1), None, "no way back");
     }
+
+    #[test]
+    fn a_fresh_label_may_sort_below_the_head_and_is_used_once() {
+        let line = lineage(&[snapshot(3, 2, 5)]);
+        let label = snapshot(3, 1, 1);
+        assert_eq!(line.with(label, 0), None);
+        let relabelled = line.with_fresh_label(label, 7).expect("a new label");
+        assert!(line.within(&relabelled));
+        assert_eq!(relabelled.head(), Some(label));
+        assert_eq!(relabelled.weight_bytes(), 17);
+        assert_eq!(relabelled.with_fresh_label(label, 7), None);
+        assert_eq!(line.with_fresh_label(snapshot(3, 1, 2), 7), None);
+    }
 }

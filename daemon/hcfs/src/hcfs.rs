@@ -2,7 +2,9 @@
 //!
 //! [`Hcfs::start`] brings the pool in order and says what is on it. After that every dataset has a
 //! cell with a lock: what changes one dataset (a snapshot, a received stream, a roll-back) happens
-//! one at a time, different datasets don't wait for each other. See the parts: `start`, `live`,
+//! one at a time, different datasets don't wait for each other. Calls that change something are to
+//! be awaited to their end: one that is dropped midway is made good by the next call or start, but
+//! until then disk and memory may differ. See the parts: `start`, `live`,
 //! `snapshotter`, `copies`, `keeping`, `transfers`, `observed`.
 
 mod copies;

@@ -56,6 +56,9 @@ impl Hcfs {
             record::write_live(layout, volume, &opened)
         })
         .await?;
+        // What is there can only be of a call like this one that was interrupted before anybody
+        // could write to it: ending removes the volume before it forgets that it was live.
+        self.backend().delete(volume).await?;
         self.backend().create_live(dataset, from).await?;
         state.live = Some(epoch);
         if from.is_none() {

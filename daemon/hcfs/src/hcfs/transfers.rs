@@ -247,9 +247,12 @@ impl Hcfs {
             Purpose::Replica => Volume::Snapshot(dataset, snapshot),
             Purpose::Divergent => Volume::Divergent(dataset, snapshot),
         };
-        // One of the same name that is not the newest is replaced: it must not look complete
+        // The same snapshot, when it is not the newest, is replaced: it must not look complete
         // meanwhile.
         self.destroy(volume).await?;
+        if offer.purpose == Purpose::Replica {
+            state.history.forget(snapshot);
+        }
         let published = self.backend().publish(ticket, snapshot, volume).await;
         published.map_err(HcfsError::from)?;
         self.complete(volume, &record).await?;
@@ -286,12 +289,15 @@ fn fits(state: &State, offer: &StreamOffer) -> Result<(), RefusalReason> {
             let is_head = state.history.head_id() == Some(parent);
             is_head.then_some(()).ok_or(RefusalReason::OtherParent)
         }
-        // A whole content may only replace what it contains, or what is kept beside.
+        // A whole content may only replace what it contains, or what is kept beside; and never a
+        // snapshot of the same name with other content.
         (Purpose::Replica, None) => {
-            let lost = state.history.kept().iter().any(|kept| {
-                !offer.lineage.contains(kept.snapshot) && !state.is_filed(kept.snapshot)
+            let is_lost = state.history.kept().iter().any(|kept| {
+                let is_other = Some(kept.snapshot) == offer.snapshot() && kept.guid != offer.guid;
+                let is_contained = offer.lineage.contains(kept.snapshot) && !is_other;
+                !is_contained && !state.is_filed(kept.snapshot)
             });
-            if lost {
+            if is_lost {
                 return Err(RefusalReason::OtherParent);
             }
             Ok(())

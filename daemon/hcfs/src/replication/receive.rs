@@ -23,6 +23,9 @@ use tracing::Instrument;
 /// How long a stream waits for its turn before it is told to come again.
 const TURN_WAIT: Duration = Duration::from_secs(10);
 
+/// How long a refused sender has to hear it and close.
+const FAREWELL: Duration = Duration::from_secs(2);
+
 /// Why a stream was not taken.
 #[derive(Debug, thiserror::Error)]
 enum NotTaken {
@@ -89,6 +92,10 @@ pub(crate) async fn serve(hcfs: &Hcfs, from: NodeId, mut stream: PeerStream) {
                 if said.is_err() {
                     tracing::debug!("the sender is gone");
                 }
+                // Closing with unread bytes would reset the connection, and the answer with it.
+                let mut nowhere = tokio::io::sink();
+                let unread = tokio::io::copy(&mut stream, &mut nowhere);
+                let _closed = tokio::time::timeout(FAREWELL, Box::pin(unread)).await;
             }
         }
     }

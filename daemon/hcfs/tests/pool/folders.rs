@@ -223,14 +223,9 @@ async fn a_stream_cut_at_any_byte_leaves_the_old_copy_and_the_next_try_succeeds(
 #[tokio::test]
 async fn a_stream_with_any_byte_flipped_is_refused() {
     let cluster = Cluster::new();
-    let config = HcfsConfig {
-        transfers: hwc_hcfs::TransferTimes {
-            // A flipped length makes the receiver wait for bytes that never come.
-            idle: Duration::from_millis(100),
-            ..by_hand().transfers
-        },
-        ..by_hand()
-    };
+    let mut config = by_hand();
+    // A flipped length makes the receiver wait for bytes that never come.
+    config.transfers.idle = Duration::from_millis(100);
     let one = cluster.start(1, 11, by_hand()).await;
     let two = cluster.start(2, 22, config).await;
     one.go_live(SITE, 1).await;
@@ -279,7 +274,9 @@ async fn an_old_stream_that_is_repeated_changes_nothing() {
 #[tokio::test]
 async fn garbage_instead_of_a_stream_is_dropped() {
     let cluster = Cluster::new();
-    let two = cluster.start(2, 22, by_hand()).await;
+    let mut config = by_hand();
+    config.transfers.idle = Duration::from_millis(100);
+    let two = cluster.start(2, 22, config).await;
     for garbage in [
         &b""[..],
         b"GET / HTTP/1.1\r\n\r\n",
@@ -295,13 +292,8 @@ async fn garbage_instead_of_a_stream_is_dropped() {
 #[tokio::test]
 async fn a_silent_sender_is_given_up_and_a_fenced_one_stops_at_once() {
     let cluster = Cluster::new();
-    let config = HcfsConfig {
-        transfers: hwc_hcfs::TransferTimes {
-            idle: Duration::from_millis(200),
-            ..by_hand().transfers
-        },
-        ..by_hand()
-    };
+    let mut config = by_hand();
+    config.transfers.idle = Duration::from_millis(200);
     let one = cluster.start(1, 11, by_hand()).await;
     let two = cluster.start(2, 22, config).await;
     one.go_live(SITE, 1).await;
