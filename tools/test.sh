@@ -6,7 +6,7 @@ tests() {
   cargo test --workspace --exclude hwc-panel-frontend --exclude hwc-panel-bindgen --exclude hwc-lab
 }
 step "Unit, property, golden and platform tests" tests
-step "Lab tests: real nodes" cargo test -p hwc-lab
+step "Lab tests: real nodes" env HWC_LAB_REQUIRED=1 cargo test -p hwc-lab
 step "End to end: the journey in a real browser" end2end/run.sh
 grep -hE '^test result: ' target/logs/*.log | awk '{ passed += $4; failed += $6 } END { printf "%d passed, %d failed\n", passed, failed }'
 finish "Tested"

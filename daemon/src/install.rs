@@ -107,10 +107,10 @@ impl InstallJobs {
         site: &Site,
         body: InstallAppBody,
     ) -> Result<JobId, Problem> {
-        // The real job's id and database come later; what the customer filled in is judged here.
-        let (app, version) = self
-            .installer
-            .check(&request(JobId(0), site, &body, None)?)?;
+        let planned = plan_database(site)?;
+        // The job's id comes later; what the customer filled in is judged here.
+        let asked = request(JobId(0), site, &body, Some(planned.access()))?;
+        let (app, version) = self.installer.check(&asked)?;
         let live = now
             .picture
             .live_node(site.dataset)
@@ -134,10 +134,10 @@ impl InstallJobs {
         let Applied::Job(job) = applied else {
             return Err(unexpected(&applied));
         };
-        let needs_database = app.needs.database;
+        let planned = app.needs.database.then_some(planned);
         // The job exists from here on; whatever goes wrong ends it.
         if let Err(problem) = self
-            .order(now, site, job, body, live.node, needs_database)
+            .order(now, site, job, body, live.node, planned)
             .await
         {
             self.finish(job, Some(problem.clone())).await;
@@ -153,12 +153,11 @@ impl InstallJobs {
         job: JobId,
         body: InstallAppBody,
         live: NodeId,
-        needs_database: bool,
+        planned: Option<PlannedDatabase>,
     ) -> Result<(), Problem> {
-        let database = if needs_database {
-            Some(self.create_database(now, site, live).await?)
-        } else {
-            None
+        let database = match planned {
+            Some(planned) => Some(self.create_database(now, site, live, planned).await?),
+            None => None,
         };
         let order = Order {
             job,
@@ -185,24 +184,20 @@ impl InstallJobs {
         now: &Now,
         site: &Site,
         live: NodeId,
+        planned: PlannedDatabase,
     ) -> Result<OrderedDatabase, Problem> {
-        let password = readable_secret(DATABASE_PASSWORD_LENGTH);
-        let suffix = readable_secret(6).to_ascii_lowercase();
-        let name = format!("s{}_{suffix}", site.id);
         let change = Change::CreateDatabase {
             account: site.account,
             site: Some(site.id),
-            name: DatabaseName::parse(&name).map_err(|error| internal(&error))?,
-            user: DatabaseUser::parse(&name).map_err(|error| internal(&error))?,
-            password_hash: native_hash(&password)?,
+            name: planned.name,
+            user: planned.user,
+            password_hash: native_hash(&planned.password)?,
             replicas: place::beside(now, site.dataset, live),
             now: now.at,
         };
         let applied = self.registry.change(change).await?;
-        let Applied::Database(id) = applied else {
-            return Err(unexpected(&applied));
-        };
-        Ok(OrderedDatabase { id, password })
+        let Applied::Database(id) = applied else { return Err(unexpected(&applied)) };
+        Ok(OrderedDatabase { id, password: planned.password })
     }
 
     /// Works an order off, on the site's live node.
@@ -373,6 +368,33 @@ impl InstallJobs {
             .await;
         }
     }
+}
+
+/// A database that an installation will need.
+struct PlannedDatabase {
+    name: DatabaseName,
+    user: DatabaseUser,
+    password: String,
+}
+
+impl PlannedDatabase {
+    fn access(&self) -> DatabaseAccess {
+        DatabaseAccess {
+            name: self.name.clone(),
+            user: self.user.clone(),
+            password: self.password.clone().into(),
+        }
+    }
+}
+
+/// Names that nobody else has, and a password.
+fn plan_database(site: &Site) -> Result<PlannedDatabase, Problem> {
+    let name = format!("s{}_{}", site.id, readable_secret(6).to_ascii_lowercase());
+    Ok(PlannedDatabase {
+        name: DatabaseName::parse(&name).map_err(|error| internal(&error))?,
+        user: DatabaseUser::parse(&name).map_err(|error| internal(&error))?,
+        password: readable_secret(DATABASE_PASSWORD_LENGTH),
+    })
 }
 
 /// What the installer is asked for, from what the customer filled in.

@@ -146,6 +146,8 @@ impl Node {
             ))
             .args([
                 "--capability=all",
+                // The container manager forbids watching file systems unless told; a server does not.
+                "--system-call-filter=fanotify_init fanotify_mark",
                 "--resolv-conf=off",
                 "--timezone=off",
                 "--link-journal=no",
