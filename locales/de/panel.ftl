@@ -125,3 +125,12 @@ not-found-text = Vielleicht wurde es gelöscht, oder es gehört zu einem anderen
 unreachable-title = Das Panel erreicht den Cluster nicht
 unreachable-sites-go-on = Die Websites werden von einem anderen Programm ausgeliefert und sind nicht betroffen. Vielleicht antwortet das Panel eines anderen Knotens.
 refusal-unreachable = Niemand hat geantwortet. Soweit wir wissen, wurde nichts geändert. Versuchen Sie es in einigen Sekunden noch einmal.
+
+## Strg K
+
+find-open = Suchen oder hingehen
+find-placeholder = Suchen …
+find-none = Nichts dieses Namens.
+find-do = Tun
+find-go = Gehe zu
+find-install = Anwendung auf { $site } installieren

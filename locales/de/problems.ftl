@@ -1,17 +1,17 @@
 ### Was schiefging und was zu tun ist, eine Meldung für jeden Code der API. $detail ist der Wert, den
-### die API dazu nennt.
+### die API dazu nennt; $has_detail ist "no", wo sie keinen nennt.
 
 problem-malformed = Die Anfrage war nicht lesbar. Laden Sie die Seite neu und wiederholen Sie sie.
-problem-invalid = { $detail ->
-    [""] Dieser Wert geht hier nicht.
-   *[other] Dieser Wert geht hier nicht: { $detail }.
+problem-invalid = { $has_detail ->
+    [no] Dieser Wert geht hier nicht.
+   *[yes] Dieser Wert geht hier nicht: { $detail }.
 }
 problem-sign-in-required = Niemand ist angemeldet. Melden Sie sich an, um weiterzumachen.
 problem-session-expired = Ihre Sitzung ist abgelaufen. Melden Sie sich an, um weiterzumachen.
 problem-wrong-password = Benutzername und Passwort gehören nicht zusammen.
-problem-too-many-attempts = { $detail ->
-    [""] Zu viele falsche Passwörter. Warten Sie eine Weile, bevor Sie es wieder versuchen.
-   *[other] Zu viele falsche Passwörter. Warten Sie { $detail } s, bevor Sie es wieder versuchen.
+problem-too-many-attempts = { $has_detail ->
+    [no] Zu viele falsche Passwörter. Warten Sie eine Weile, bevor Sie es wieder versuchen.
+   *[yes] Zu viele falsche Passwörter. Warten Sie { $detail } s, bevor Sie es wieder versuchen.
 }
 problem-forbidden = Ihr Konto darf das nicht. Ein Administrator darf es.
 problem-foreign-origin = Die Anfrage kam von einer fremden Website und wurde abgelehnt. Nichts wurde geändert.
@@ -24,9 +24,9 @@ domain-space = Eine Domain kann kein Leerzeichen und keinen Zeilenumbruch enthal
 domain-character = Eine Domain kann { $character } nicht enthalten: nur Buchstaben, Ziffern, Bindestriche und Punkte.
 domain-shape = Das ist keine Domain. Sie sollte aussehen wie shop.example.
 problem-login-taken = Dieser Benutzername gehört schon jemandem. Wählen Sie einen anderen.
-problem-password-weak = { $detail ->
-    [""] Dieses Passwort ist zu leicht zu erraten. Nehmen Sie ein längeres.
-   *[other] Dieses Passwort ist zu leicht zu erraten. Nehmen Sie mindestens { $detail } Zeichen.
+problem-password-weak = { $has_detail ->
+    [no] Dieses Passwort ist zu leicht zu erraten. Nehmen Sie ein längeres.
+   *[yes] Dieses Passwort ist zu leicht zu erraten. Nehmen Sie mindestens { $detail } Zeichen.
 }
 problem-site-limit = Ihr Konto hat so viele Websites, wie es darf: { $detail }. Löschen Sie eine, oder bitten Sie um eine höhere Grenze.
 problem-database-limit = Ihr Konto hat so viele Datenbanken, wie es darf: { $detail }. Löschen Sie eine, oder bitten Sie um eine höhere Grenze.
@@ -44,22 +44,22 @@ problem-unknown-app = Diese Anwendung steht nicht im Katalog.
 problem-site-not-empty = In dieser Website liegen schon Dateien. Stimmen Sie unten zu, dass sie ersetzt werden, oder wählen Sie eine andere Website.
 problem-archive-checksum = Das Archiv der Anwendung ist nicht das, was der Katalog erwartet; es wurde nicht benutzt. Sagen Sie es dem Administrator.
 problem-archive-unavailable = Das Archiv der Anwendung war nicht zu bekommen. Versuchen Sie es noch einmal; bleibt es so, sagen Sie es dem Administrator.
-problem-install-failed = { $detail ->
-    [""] Die Installation ist gescheitert. Das Protokoll sagt, warum; Sie können neu beginnen.
-   *[other] Die Installation ist bei „{ $detail }“ gescheitert. Das Protokoll sagt, warum; Sie können neu beginnen.
+problem-install-failed = { $has_detail ->
+    [no] Die Installation ist gescheitert. Das Protokoll sagt, warum; Sie können neu beginnen.
+   *[yes] Die Installation ist bei „{ $detail }“ gescheitert. Das Protokoll sagt, warum; Sie können neu beginnen.
 }
 problem-job-interrupted = Der Knoten, der daran arbeitete, ist ausgefallen. Beginnen Sie neu; Halbfertiges wird ersetzt.
 problem-site-busy = Mit dieser Website geschieht gerade etwas. Warten Sie, bis es fertig ist.
 problem-site-not-live = Die Website wird gerade von keinem Knoten bedient. Sie kommt von selbst wieder; versuchen Sie es dann.
 problem-disk-full = Die Platte des Knotens ist voll. Nichts wurde geändert. Sagen Sie es dem Administrator.
 problem-settings-read-only = Einstellungen sind nur lesbar: Die meisten Knoten, die sie aufbewahren, sind nicht erreichbar. Websites laufen weiter; versuchen Sie es, wenn die Knoten wieder da sind.
-problem-configuration-refused = { $detail ->
-    [""] Ein Dienst hat die neue Konfiguration abgelehnt; die alte bleibt.
-   *[other] Ein Dienst hat die neue Konfiguration abgelehnt; die alte bleibt: { $detail }
+problem-configuration-refused = { $has_detail ->
+    [no] Ein Dienst hat die neue Konfiguration abgelehnt; die alte bleibt.
+   *[yes] Ein Dienst hat die neue Konfiguration abgelehnt; die alte bleibt: { $detail }
 }
 problem-too-large = Das ist größer als erlaubt.
 problem-conflict = Jemand hat es inzwischen geändert. Laden Sie die Seite neu und wiederholen Sie Ihre Änderung.
-problem-internal = { $detail ->
-    [""] Im Inneren ist etwas kaputtgegangen. Versuchen Sie es noch einmal; bleibt es so, sagen Sie es dem Administrator.
-   *[other] Im Inneren ist etwas kaputtgegangen. Versuchen Sie es noch einmal; bleibt es so, nennen Sie dem Administrator die Nummer { $detail }.
+problem-internal = { $has_detail ->
+    [no] Im Inneren ist etwas kaputtgegangen. Versuchen Sie es noch einmal; bleibt es so, sagen Sie es dem Administrator.
+   *[yes] Im Inneren ist etwas kaputtgegangen. Versuchen Sie es noch einmal; bleibt es so, nennen Sie dem Administrator die Nummer { $detail }.
 }

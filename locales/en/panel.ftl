@@ -125,3 +125,12 @@ not-found-text = It may have been deleted, or it belongs to another account.
 unreachable-title = The panel can’t reach the cluster
 unreachable-sites-go-on = The sites are served by another program and are not affected. Another node’s panel may answer.
 refusal-unreachable = Nobody answered. Nothing was changed as far as we know. Try again in a few seconds.
+
+## Ctrl K
+
+find-open = Search or go to
+find-placeholder = Search or go to…
+find-none = Nothing of that name.
+find-do = Do
+find-go = Go to
+find-install = Install an app on { $site }

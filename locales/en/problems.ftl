@@ -1,17 +1,17 @@
 ### What went wrong and what to do, one message for each code of the API. $detail is the value that
-### the API names with it.
+### the API names with it; $has_detail is "no" where it names none.
 
 problem-malformed = The request could not be read. Load the page again and repeat it.
-problem-invalid = { $detail ->
-    [""] This value can’t be used here.
-   *[other] This value can’t be used here: { $detail }.
+problem-invalid = { $has_detail ->
+    [no] This value can’t be used here.
+   *[yes] This value can’t be used here: { $detail }.
 }
 problem-sign-in-required = Nobody is signed in. Sign in to go on.
 problem-session-expired = Your session is over. Sign in again to go on.
 problem-wrong-password = User name and password don’t belong together.
-problem-too-many-attempts = { $detail ->
-    [""] Too many wrong passwords. Wait a while before you try again.
-   *[other] Too many wrong passwords. Wait { $detail } s before you try again.
+problem-too-many-attempts = { $has_detail ->
+    [no] Too many wrong passwords. Wait a while before you try again.
+   *[yes] Too many wrong passwords. Wait { $detail } s before you try again.
 }
 problem-forbidden = Your account may not do this. An administrator can.
 problem-foreign-origin = The request came from another web site and was refused. Nothing was changed.
@@ -24,9 +24,9 @@ domain-space = A domain can’t hold a space or line break.
 domain-character = A domain can’t hold { $character }: letters, digits, hyphens and dots only.
 domain-shape = This is no domain. It should look like shop.example.
 problem-login-taken = This user name belongs to somebody already. Choose another one.
-problem-password-weak = { $detail ->
-    [""] This password is too easy to guess. Take a longer one.
-   *[other] This password is too easy to guess. Take at least { $detail } characters.
+problem-password-weak = { $has_detail ->
+    [no] This password is too easy to guess. Take a longer one.
+   *[yes] This password is too easy to guess. Take at least { $detail } characters.
 }
 problem-site-limit = Your account has as many sites as it may: { $detail }. Delete one, or ask for a higher limit.
 problem-database-limit = Your account has as many databases as it may: { $detail }. Delete one, or ask for a higher limit.
@@ -44,22 +44,22 @@ problem-unknown-app = There is no such app in the catalogue.
 problem-site-not-empty = There are files in this site already. Agree below that they are replaced, or choose another site.
 problem-archive-checksum = The app’s archive is not what the catalogue expects, so it was not used. Tell the administrator.
 problem-archive-unavailable = The app’s archive could not be fetched. Try again; if it stays so, tell the administrator.
-problem-install-failed = { $detail ->
-    [""] The installation failed. The log says why; you can begin it again.
-   *[other] The installation failed at “{ $detail }”. The log says why; you can begin it again.
+problem-install-failed = { $has_detail ->
+    [no] The installation failed. The log says why; you can begin it again.
+   *[yes] The installation failed at “{ $detail }”. The log says why; you can begin it again.
 }
 problem-job-interrupted = The node that did the work failed. Begin it again; what was half-made is replaced.
 problem-site-busy = Something is under way on this site. Wait until it is done.
 problem-site-not-live = The site is served by no node just now. It comes back by itself; try again then.
 problem-disk-full = The disk of the node is full. Nothing was changed. Tell the administrator.
 problem-settings-read-only = Settings are read-only: most of the nodes that keep them can’t be reached. Sites go on; try again when the nodes are back.
-problem-configuration-refused = { $detail ->
-    [""] A service refused the new configuration, so the old one stays.
-   *[other] A service refused the new configuration, so the old one stays: { $detail }
+problem-configuration-refused = { $has_detail ->
+    [no] A service refused the new configuration, so the old one stays.
+   *[yes] A service refused the new configuration, so the old one stays: { $detail }
 }
 problem-too-large = This is larger than allowed.
 problem-conflict = Somebody changed it in between. Load the page again and repeat your change.
-problem-internal = { $detail ->
-    [""] Something broke inside. Try again; if it stays so, tell the administrator.
-   *[other] Something broke inside. Try again; if it stays so, tell the administrator the number { $detail }.
+problem-internal = { $has_detail ->
+    [no] Something broke inside. Try again; if it stays so, tell the administrator.
+   *[yes] Something broke inside. Try again; if it stays so, tell the administrator the number { $detail }.
 }

@@ -14,6 +14,7 @@ pub mod app;
 pub mod browser;
 pub mod components;
 pub mod cookies;
+pub mod finder;
 pub mod i18n;
 pub mod job_text;
 pub mod live;

@@ -78,7 +78,7 @@ pub fn dots(sites: usize, disc: Point) -> Vec<Point> {
     let spread = (DISC - 12.0) * (shown.max(10) as f64 / DOTS_MAX as f64).sqrt().max(0.45);
     (0..shown)
         .map(|index| {
-            let radius = spread * ((index as f64 + 0.5) / shown as f64).sqrt();
+            let radius = spread * (index as f64 / shown as f64).sqrt();
             let angle = golden * index as f64;
             Point {
                 x: disc.x + radius * angle.cos(),

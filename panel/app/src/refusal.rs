@@ -124,7 +124,13 @@ pub fn problem_text(problem: &Problem) -> String {
     let detail = problem.detail.clone().unwrap_or_default();
     i18n::text(
         &format!("problem-{}", problem.code),
-        &[("detail", detail.into())],
+        &[
+            (
+                "has_detail",
+                if detail.is_empty() { "no" } else { "yes" }.into(),
+            ),
+            ("detail", detail.into()),
+        ],
     )
 }
 

@@ -89,6 +89,11 @@ fn drawing(
         .zip(&places)
         .map(|(node, place)| disc(node, *place, selected == Some(node.node.id)))
         .collect_view();
+    let summary = tr!(
+        "node-holds",
+        sites = nodes.iter().map(|node| node.live_sites).sum::<u32>(),
+        copies = nodes.iter().map(|node| node.copies).sum::<u32>()
+    );
     view! {
         <svg class="map" viewBox=format!("0 0 {WIDTH} {height}") role="group" aria-label=tr!("map-label")>
             <rect
@@ -99,6 +104,7 @@ fn drawing(
                 height=(height - 8.0).to_string()
                 rx="12"
             ></rect>
+            <text class="zs" x=(WIDTH - 18.0).to_string() y="27" text-anchor="end">{summary}</text>
             {streams}
             {discs}
         </svg>

@@ -2,6 +2,7 @@
 
 use super::activity::ActivityButton;
 use super::icon::{Glyph, Icon};
+use super::palette::Palette;
 use super::screen::Crumb;
 use super::side_bar::SIDE_BAR_ID;
 use crate::live::{Connection, use_live};
@@ -25,6 +26,7 @@ pub fn TopBar(
             </nav>
             <span class="push"></span>
             <SettingsState/>
+            <Palette/>
             <ActivityButton/>
         </header>
     }

@@ -208,8 +208,11 @@ fn read_messages(folder: &Path) -> Result<String, CatalogueError> {
                 path: path.clone(),
                 source,
             })?;
-            messages.push_str(&text);
-            messages.push('\n');
+            // Comments are for translators, not for every page's way to the browser.
+            for line in text.lines().filter(|line| !line.starts_with('#')) {
+                messages.push_str(line);
+                messages.push('\n');
+            }
         }
     }
     Ok(messages)

@@ -79,11 +79,11 @@ fn decimals_for(scaled: f64, unit: Unit) -> usize {
 #[must_use]
 pub fn duration(milliseconds: u64) -> String {
     match milliseconds {
-        0..10_000 => tr!(
+        0..100_000 => tr!(
             "unit-seconds",
             value = decimal(milliseconds as f64 / 1000.0, 1)
         ),
-        10_000..120_000 => tr!("unit-seconds", value = number(milliseconds / 1000)),
+        100_000..120_000 => tr!("unit-seconds", value = number(milliseconds / 1000)),
         120_000..7_200_000 => tr!("unit-minutes", value = number(milliseconds / 60_000)),
         7_200_000..172_800_000 => tr!("unit-hours", value = number(milliseconds / 3_600_000)),
         _ => tr!("unit-days", value = number(milliseconds / 86_400_000)),

@@ -2,7 +2,7 @@
 
 use super::{job_in_address, with_site};
 use crate::components::{
-    Badge, Bar, CopyButton, Crumb, Glyph, Icon, LiveLog, Place, ProtectionLine, Screen, Steps,
+    Bar, CopyButton, Crumb, Glyph, Icon, LiveLog, Place, ProtectionLine, Screen, Steps,
 };
 use crate::i18n::format;
 use crate::job_text;
@@ -67,7 +67,6 @@ fn Progress(id: SiteId, site: Signal<SiteView>, job: Signal<JobView>) -> impl In
         Crumb::here(tr!("install-title", app = name.clone())),
     ];
     let progress = Signal::derive(move || job.with(progress_of));
-    let lines = Memo::new(move |_| progress.with(|progress| progress.log.clone()));
     let again = format!("/sites/{id}/apps/{app}");
     let steps_app = app.clone();
     view! {
@@ -96,52 +95,71 @@ fn Progress(id: SiteId, site: Signal<SiteView>, job: Signal<JobView>) -> impl In
                     }
                 }}
             </div>
-            <div class="grid job">
-                <section class="card">
-                    <div class="card-h">
-                        <h2>{move || heading(running.get(), &progress.get())}</h2>
-                        <span class="muted">
-                            {move || job.with(|job| took(job))}
-                        </span>
-                    </div>
-                    <div class="card-b">
-                        {move || {
-                            running
-                                .get()
-                                .then(|| {
-                                    let percent = Signal::derive(move || progress.with(job_text::percent));
-                                    view! {
-                                        <div
-                                            class="job-bar"
-                                            role="progressbar"
-                                            aria-label=move || title.get()
-                                            aria-valuemin="0"
-                                            aria-valuemax="100"
-                                            aria-valuenow=move || percent.get().to_string()
-                                        >
-                                            <Bar percent tone=Tone::Move thick=true/>
-                                        </div>
-                                    }
-                                })
-                        }}
-                        <Steps progress app=steps_app/>
-                    </div>
+            <Show when=move || running.get() || progress.with(|progress| !progress.steps.is_empty())>
+                <StepsAndLog job title progress running app=steps_app.clone()/>
+            </Show>
+        </Screen>
+    }
+    .into_any()
+}
+
+/// The steps in the visitor's words beside the log in the machine's. Nothing of a job that ended
+/// on a node that has restarted since.
+#[component]
+fn StepsAndLog(
+    job: Signal<JobView>,
+    title: Signal<String>,
+    progress: Signal<JobProgress>,
+    #[prop(into)] running: Signal<bool>,
+    app: String,
+) -> impl IntoView {
+    let lines = Memo::new(move |_| progress.with(|progress| progress.log.clone()));
+    view! {
+        <div class="grid job">
+            <section class="card">
+                <div class="card-h">
+                    <h2>{move || heading(running.get(), &progress.get())}</h2>
+                    <span class="muted">
+                        {move || job.with(|job| took(job))}
+                    </span>
+                </div>
+                <div class="card-b">
                     {move || {
                         running
                             .get()
-                            .then(|| view! { <div class="card-f"><span>{tr!("job-leave")}</span></div> })
+                            .then(|| {
+                                let percent = Signal::derive(move || progress.with(job_text::percent));
+                                view! {
+                                    <div
+                                        class="job-bar"
+                                        role="progressbar"
+                                        aria-label=move || title.get()
+                                        aria-valuemin="0"
+                                        aria-valuemax="100"
+                                        aria-valuenow=move || percent.get().to_string()
+                                    >
+                                        <Bar percent tone=Tone::Move thick=true/>
+                                    </div>
+                                }
+                            })
                     }}
-                </section>
-                <section class="card log-c">
-                    <div class="card-h">
-                        <h2>{tr!("job-log")}</h2>
-                        <span class="push"></span>
-                        <CopyButton text=Signal::derive(move || lines.with(|lines| lines.join("\n")))/>
-                    </div>
-                    <LiveLog lines label=tr!("job-log") is_open=running/>
-                </section>
-            </div>
-        </Screen>
+                    <Steps progress app/>
+                </div>
+                {move || {
+                    running
+                        .get()
+                        .then(|| view! { <div class="card-f"><span>{tr!("job-leave")}</span></div> })
+                }}
+            </section>
+            <section class="card log-c">
+                <div class="card-h">
+                    <h2>{tr!("job-log")}</h2>
+                    <span class="push"></span>
+                    <CopyButton text=Signal::derive(move || lines.with(|lines| lines.join("\n")))/>
+                </div>
+                <LiveLog lines label=tr!("job-log") is_open=running/>
+            </section>
+        </div>
     }
     .into_any()
 }
@@ -232,7 +250,12 @@ fn Ready(site: Signal<SiteView>, app: String, name: String, job: Signal<JobView>
                     <dt>{tr!("column-protection")}</dt>
                     <dd><ProtectionLine protection/></dd>
                     <dt>{tr!("column-state")}</dt>
-                    <dd><Badge tone=Tone::Ok glyph=Glyph::Check word=tr!("ready-checked")/></dd>
+                    <dd>
+                        <span class="st" data-s="ok">
+                            <Icon glyph=Glyph::Check/>
+                            <span>{tr!("ready-checked")}</span>
+                        </span>
+                    </dd>
                 </dl>
             </div>
         </section>
