@@ -293,6 +293,20 @@ async fn a_change_at_a_follower_is_read_there_at_once_and_everywhere_soon() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn whoever_makes_a_change_reads_it_on_the_same_node() {
+    let (cluster, nodes) = Cluster::three().await;
+    for number in 0..30 {
+        let login = format!("user-{number}");
+        for (registry, suffix) in nodes.iter().zip(["a", "b", "c"]) {
+            let login = format!("{login}-{suffix}");
+            registry.change(customer(&login)).await.expect("created");
+            assert!(accounts(registry).contains(&login), "{login} is missing");
+        }
+    }
+    cluster.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_dead_leader_is_replaced_and_catches_up_when_it_returns() {
     let (cluster, mut nodes) = Cluster::three().await;
     let leader = leader_of(&nodes);
