@@ -64,6 +64,28 @@ impl Pool {
         run_command("mount", arguments).await.expect("mounted");
     }
 
+    /// What the disk holds at this moment: what would be there after a power cut.
+    async fn photograph(&self) {
+        let names = ["image", "photograph"].map(|name| self.folder.path().join(name));
+        let arguments = [
+            OsStr::new("--sparse=always"),
+            names[0].as_os_str(),
+            names[1].as_os_str(),
+        ];
+        run_command("cp", arguments).await.expect("copied");
+    }
+
+    /// Puts the disk back to what was photographed, without letting the filesystem write more.
+    async fn lose_power(&self) {
+        until("the pool is unmounted", || async {
+            rustix::mount::unmount(self.path(), rustix::mount::UnmountFlags::empty()).ok()
+        })
+        .await;
+        let names = ["image", "photograph"].map(|name| self.folder.path().join(name));
+        fs::rename(&names[1], &names[0]).expect("replaced");
+        self.mount("subvolid=5", &self.path()).await;
+    }
+
     fn backend(&self) -> Arc<dyn Backend> {
         let layout = Layout::new(self.path());
         Arc::new(match std::env::var_os("HWC_TEST_BTRFS") {
@@ -539,6 +561,31 @@ async fn a_receiver_that_dies_midway_has_the_old_copy_and_no_leftovers() {
     cluster.net.tamper(Tamper::Not);
     one.replicate(SITE, &two).await.expect("sent");
     assert_eq!(two.tree(SITE).await, one.tree(SITE).await);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_was_acknowledged_or_snapshotted_survives_a_power_cut() {
+    let Some(cluster) = Cluster::new(2).await else {
+        return;
+    };
+    let (one, two) = cluster.pair().await;
+    one.replicate(SITE, &two).await.expect("sent");
+    disturb(&one.hcfs.live_path(SITE)).await;
+    let head = one.snapshot(SITE).await;
+    cluster.pools[0].photograph().await;
+    one.replicate(SITE, &two).await.expect("sent");
+    cluster.pools[1].photograph().await;
+    let expected = one.tree(SITE).await;
+    fs::write(one.hcfs.live_path(SITE).join("page"), b"too late").expect("written");
+    one.stop().await;
+    two.stop().await;
+    for (id, pool) in (1_u16..).zip(&cluster.pools) {
+        pool.lose_power().await;
+        let node = cluster.start(id, 50, by_hand()).await;
+        assert_eq!(node.head(SITE).await, Some(head), "node {id}");
+        assert_eq!(node.tree(SITE).await, expected, "node {id}");
+        node.stop().await;
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
