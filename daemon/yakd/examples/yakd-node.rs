@@ -1,10 +1,18 @@
 //! Drives the room by hand inside a node, for tests in the lab: no registry, no conductor.
 //!
-//! `yakd-node CASE` runs one case of `tests/node/`; `yakd-node internal unpack …` is the unpacker.
+//! `yakd-node WORD…` does one thing after the other with N made-up sites and databases (SITES in
+//! the environment; site n in dataset 2n, its database in 2n+1) and says how long each took:
+//! `prepare`, `reconcile`, `start=DATASET`, `fence=DATASET`, `stop=DATASET`, `relay=DATABASE` (the
+//! MySQL front door for one database), `install=SITE` (WordPress), `bad-host` (a virtual host that
+//! Apache refuses), `pause` (until a line is typed). `yakd-node internal unpack …` is the unpacker.
 
-use anyhow_free::Outcome;
+#![allow(
+    clippy::print_stdout,
+    reason = "it talks to the person at the keyboard"
+)]
+
 use hwc_api::desired::{
-    Dataset, DatasetContent, Database, Desired, NativePasswordHash, PhpVersion, Site,
+    Database, Dataset, DatasetContent, Desired, NativePasswordHash, PhpVersion, Site,
 };
 use hwc_api::ids::{AccountId, DatabaseId, DatasetId, JobId, NodeId, SiteId};
 use hwc_api::job::JobProgress;
@@ -17,12 +25,10 @@ use hwc_yakd::{NodeConfig, StopKind, Yakd};
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-mod anyhow_free {
-    /// Errors of any kind, for a program that only prints them.
-    pub type Outcome<T = ()> = Result<T, Box<dyn std::error::Error>>;
-}
+/// Errors of any kind, for a program that only prints them.
+type Outcome<T = ()> = Result<T, Box<dyn std::error::Error>>;
 
-/// mysql_native_password of `secret-password`, see `hash` below.
+/// Its mysql_native_password hash is to be in the environment variable HASH.
 const PASSWORD: &str = "secret-password";
 
 fn main() -> Outcome {
@@ -37,8 +43,12 @@ fn main() -> Outcome {
         }
         return Ok(());
     }
-    tracing_subscriber::fmt().with_writer(std::io::stderr).init();
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    tracing_subscriber::fmt()
+        .with_writer(std::io::stderr)
+        .init();
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()?;
     runtime.block_on(run(&arguments))
 }
 
@@ -50,7 +60,10 @@ async fn run(arguments: &[String]) -> Outcome {
     );
     config.catalogue = "/share/apps".into();
     config.mirror = "/share/mirror".into();
-    let sites: u32 = std::env::var("SITES").ok().and_then(|n| n.parse().ok()).unwrap_or(2);
+    let sites: u32 = std::env::var("SITES")
+        .ok()
+        .and_then(|n| n.parse().ok())
+        .unwrap_or(2);
     let hash = std::env::var("HASH").unwrap_or_else(|_| format!("*{}", "0".repeat(40)));
     let desired = desired(sites, &hash)?;
     let live: BTreeSet<_> = desired.datasets.keys().copied().collect();
@@ -64,12 +77,34 @@ async fn run(arguments: &[String]) -> Outcome {
                 println!("{report:#?}");
             }
             ("start", id) => yakd.start_dataset(&desired, DatasetId(id.parse()?)).await?,
-            ("fence", id) => yakd.stop_dataset(DatasetId(id.parse()?), StopKind::Fence).await?,
-            ("stop", id) => yakd.stop_dataset(DatasetId(id.parse()?), StopKind::Planned).await?,
+            ("fence", id) => {
+                yakd.stop_dataset(DatasetId(id.parse()?), StopKind::Fence)
+                    .await?
+            }
+            ("stop", id) => {
+                yakd.stop_dataset(DatasetId(id.parse()?), StopKind::Planned)
+                    .await?
+            }
             ("relay", id) => relay(yakd.mysql_endpoint(DatabaseId(id.parse()?)))?,
             ("pause", _) => {
                 let mut line = String::new();
                 std::io::stdin().read_line(&mut line)?;
+            }
+            // A virtual host that Apache refuses, beside the good ones.
+            ("bad-host", _) => {
+                let wanted = hwc_yakd::gather::gather(&desired);
+                let (mut files, _) = hwc_yakd::render::apache::render(&config, &wanted)?;
+                let bad = hwc_yakd::files::File::secret(
+                    "<VirtualHost *>\nBogus on\n</VirtualHost>\n".into(),
+                );
+                files.add("/etc/apache2/sites-enabled/hwc-site-99.conf", bad);
+                let all = files.files().len();
+                let staging = config.run.join("yakd/staged-apache");
+                let (accepted, refused) = hwc_yakd::check::apache::check(files, &staging).await?;
+                println!(
+                    "{} of {all} accepted, refused: {refused:?}",
+                    accepted.files().len()
+                );
             }
             ("install", id) => install(&config, &clock, &desired, id.parse()?).await?,
             (other, _) => return Err(format!("unknown: {other}").into()),
@@ -123,15 +158,31 @@ async fn install(config: &NodeConfig, clock: &Clock, desired: &Desired, site: u3
             password: PASSWORD.into(),
         }),
     };
-    let empty = JobProgress { job: JobId(0), steps: Vec::new(), log: Vec::new() };
+    let empty = JobProgress {
+        job: JobId(0),
+        steps: Vec::new(),
+        log: Vec::new(),
+    };
     let (sender, mut receiver) = tokio::sync::watch::channel(empty);
     let install = installer.install(desired, request, sender);
     let watch = async {
         let mut shown = String::new();
         while receiver.changed().await.is_ok() {
             let now = receiver.borrow().clone();
-            let line = now.steps.iter().map(|s| format!("{}:{:?}:{:?}:{}ms ", s.name, s.state, s.percent, s.elapsed_ms)).collect::<String>();
-            if line != shown { println!("{line}"); shown = line; }
+            let line = now
+                .steps
+                .iter()
+                .map(|s| {
+                    format!(
+                        "{}:{:?}:{:?}:{}ms ",
+                        s.name, s.state, s.percent, s.elapsed_ms
+                    )
+                })
+                .collect::<String>();
+            if line != shown {
+                println!("{line}");
+                shown = line;
+            }
         }
         receiver.borrow().log.clone()
     };
@@ -143,7 +194,10 @@ async fn install(config: &NodeConfig, clock: &Clock, desired: &Desired, site: u3
 }
 
 fn desired(sites: u32, hash: &str) -> Outcome<Desired> {
-    let mut desired = Desired { index: 7, ..Desired::default() };
+    let mut desired = Desired {
+        index: 7,
+        ..Desired::default()
+    };
     let hash = NativePasswordHash::parse(hash).ok_or("no hash")?;
     for n in 1..=sites {
         let site = Site {
@@ -151,7 +205,10 @@ fn desired(sites: u32, hash: &str) -> Outcome<Desired> {
             account: AccountId(1),
             dataset: DatasetId(n * 2),
             uid: 200_000 + n * 2,
-            domains: vec![DomainName::parse(&format!("s{n}.example"))?, DomainName::parse(&format!("www.s{n}.example"))?],
+            domains: vec![
+                DomainName::parse(&format!("s{n}.example"))?,
+                DomainName::parse(&format!("www.s{n}.example"))?,
+            ],
             php: PhpVersion::V8_4,
             app: None,
             created_at: WallTime(0),
@@ -167,8 +224,20 @@ fn desired(sites: u32, hash: &str) -> Outcome<Desired> {
             password_hash: hash.clone(),
             created_at: WallTime(0),
         };
-        for (id, content) in [(site.dataset, DatasetContent::Site(site.id)), (database.dataset, DatasetContent::Database(database.id))] {
-            desired.datasets.insert(id, Dataset { id, content, replicas: vec![NodeId(1)], created_index: 1, is_deleted: false });
+        for (id, content) in [
+            (site.dataset, DatasetContent::Site(site.id)),
+            (database.dataset, DatasetContent::Database(database.id)),
+        ] {
+            desired.datasets.insert(
+                id,
+                Dataset {
+                    id,
+                    content,
+                    replicas: vec![NodeId(1)],
+                    created_index: 1,
+                    is_deleted: false,
+                },
+            );
         }
         desired.sites.insert(site.id, site);
         desired.databases.insert(database.id, database);

@@ -105,7 +105,11 @@ mod tests {
         let found = culprits(&checker, &files).await.expect("judged");
         let paths: Vec<_> = found.iter().map(|culprit| culprit.path.clone()).collect();
         assert_eq!(paths, bad);
-        assert!(checker.runs.get() <= most_runs, "{} runs", checker.runs.get());
+        assert!(
+            checker.runs.get() <= most_runs,
+            "{} runs",
+            checker.runs.get()
+        );
     }
 
     #[tokio::test]

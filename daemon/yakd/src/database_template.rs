@@ -85,7 +85,12 @@ async fn install(folder: &Path) -> Result<(), YakdError> {
         .deadline(DEADLINE)
         .success()
         .await?;
-    let words = [settings.as_str(), data.as_str(), "--user=mysql", "--bootstrap"];
+    let words = [
+        settings.as_str(),
+        data.as_str(),
+        "--user=mysql",
+        "--bootstrap",
+    ];
     run("/usr/sbin/mariadbd", words)
         .input(STRIP)
         .deadline(DEADLINE)

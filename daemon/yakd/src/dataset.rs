@@ -53,7 +53,10 @@ impl Running {
 
     fn all(&self) -> Vec<(DatasetId, Arc<Slot>)> {
         let slots = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        slots.iter().map(|(id, slot)| (*id, Arc::clone(slot))).collect()
+        slots
+            .iter()
+            .map(|(id, slot)| (*id, Arc::clone(slot)))
+            .collect()
     }
 
     /// The parts that are started.
@@ -153,7 +156,10 @@ impl Datasets {
                 let units = [places.service_unit.as_str()];
                 let stop = systemd::stop(&units);
                 if tokio::time::timeout(PLANNED_GRACE, stop).await.is_err() {
-                    tracing::warn!(unit = places.service_unit, "did not end in time and is killed");
+                    tracing::warn!(
+                        unit = places.service_unit,
+                        "did not end in time and is killed"
+                    );
                 }
             }
         }
@@ -169,6 +175,13 @@ impl Datasets {
         run("systemctl", words).success().await?;
         for (_, uid) in crate::reconcile::accounts::present()? {
             processes::kill_all(uid, &self.clock).await?;
+        }
+        let doors = self.config.run.join("php");
+        for door in std::fs::read_dir(&doors)
+            .map_err(YakdError::file("list", &doors))?
+            .flatten()
+        {
+            std::fs::remove_file(door.path()).map_err(YakdError::file("remove", door.path()))?;
         }
         Ok(())
     }
@@ -224,7 +237,9 @@ impl Datasets {
             home.rename(temporary, data)?;
             home.sync_folder(Path::new("."))
         });
-        copied.await?.map_err(YakdError::file("begin the data directory in", folder))
+        copied
+            .await?
+            .map_err(YakdError::file("begin the data directory in", folder))
     }
 
     /// Gives the socket its second name, where Apache finds it.
@@ -249,7 +264,7 @@ impl Datasets {
         let folders = [
             (run.clone(), 0o711, 0),
             (run.join("fpm"), 0o700, 0),
-            (run.join("db"), 0o700, 0),
+            (run.join("db"), 0o711, 0),
             (run.join("yakd"), 0o700, 0),
             // Apache passes through; nobody lists.
             (run.join("php"), 0o710, render::APACHE_GROUP_ID),
@@ -271,7 +286,12 @@ impl Datasets {
 /// Makes systemd read unit files that it may know in an older form. New ones it finds by itself.
 pub(crate) async fn reload_units(changes: &Changes) -> Result<(), YakdError> {
     let is_unit = |path: &&std::path::PathBuf| path.starts_with("/etc/systemd/system");
-    if changes.replaced.iter().chain(&changes.removed).any(|path| is_unit(&path)) {
+    if changes
+        .replaced
+        .iter()
+        .chain(&changes.removed)
+        .any(|path| is_unit(&path))
+    {
         systemd::daemon_reload().await?;
     }
     Ok(())
@@ -293,5 +313,6 @@ async fn prepare_site(home: Home, site: &SitePart, places: &Places) -> Result<()
         }
         Ok(())
     });
-    made.await?.map_err(YakdError::file("make the folders of", folder))
+    made.await?
+        .map_err(YakdError::file("make the folders of", folder))
 }

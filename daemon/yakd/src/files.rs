@@ -235,7 +235,9 @@ fn names_in(folder: &Path) -> Result<Vec<String>, YakdError> {
         Err(error) => return Err(YakdError::file("list", folder)(error)),
     };
     // A name that is no text is none of ours.
-    let names = entries.flatten().filter_map(|e| e.file_name().into_string().ok());
+    let names = entries
+        .flatten()
+        .filter_map(|e| e.file_name().into_string().ok());
     Ok(names.collect())
 }
 
@@ -342,7 +344,10 @@ mod tests {
         set.add("/etc/a", File::public("a".into()));
         set.add("/etc/l", File::Link("../b".into()));
         assert_eq!(set.pending(root.path()).expect("read").len(), 2);
-        set.clone().into_checked().apply(root.path(), &[]).expect("applied");
+        set.clone()
+            .into_checked()
+            .apply(root.path(), &[])
+            .expect("applied");
         assert!(set.pending(root.path()).expect("read").is_empty());
     }
 }

@@ -178,7 +178,8 @@ impl Home {
 
     /// The folder that a path is in, opened, and the path's last word.
     pub(crate) fn parent<'a>(&self, path: &'a Path) -> io::Result<(OwnedFd, &'a Path)> {
-        let invalid = || io::Error::new(io::ErrorKind::InvalidInput, "not a path below the dataset");
+        let invalid =
+            || io::Error::new(io::ErrorKind::InvalidInput, "not a path below the dataset");
         let name = path.file_name().ok_or_else(invalid)?;
         let folder = match path.parent() {
             Some(folder) if !folder.as_os_str().is_empty() => folder.to_owned(),

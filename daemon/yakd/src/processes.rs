@@ -25,7 +25,11 @@ pub(crate) fn of_user(uid: u32) -> Vec<Pid> {
     entries
         .flatten()
         .filter(|entry| {
-            let is_process = entry.file_name().as_encoded_bytes().iter().all(u8::is_ascii_digit);
+            let is_process = entry
+                .file_name()
+                .as_encoded_bytes()
+                .iter()
+                .all(u8::is_ascii_digit);
             is_process && (is_theirs(entry) || has_real_user(entry, uid))
         })
         .filter_map(|entry| entry.file_name().to_str()?.parse().ok().map(Pid::from_raw))
@@ -40,7 +44,9 @@ fn has_real_user(entry: &std::fs::DirEntry, uid: u32) -> bool {
     };
     let field = |name: &str| status.lines().find_map(|line| line.strip_prefix(name));
     let users = field("Uid:").unwrap_or_default();
-    let mut users = users.split_whitespace().filter_map(|word| word.parse::<u32>().ok());
+    let mut users = users
+        .split_whitespace()
+        .filter_map(|word| word.parse::<u32>().ok());
     users.any(|user| user == uid)
 }
 
@@ -58,7 +64,10 @@ fn is_dead(pid: Pid) -> bool {
 pub(crate) async fn kill_all(uid: u32, clock: &Clock) -> Result<(), YakdError> {
     let began = clock.now();
     loop {
-        let left: Vec<_> = of_user(uid).into_iter().filter(|pid| !is_dead(*pid)).collect();
+        let left: Vec<_> = of_user(uid)
+            .into_iter()
+            .filter(|pid| !is_dead(*pid))
+            .collect();
         if left.is_empty() {
             return Ok(());
         }
@@ -106,7 +115,10 @@ mod tests {
         let clock = Clock::system();
         let began = clock.now();
         while of_user(uid).is_empty() {
-            assert!(clock.now().since(began) < Duration::from_secs(10), "sleep never ran");
+            assert!(
+                clock.now().since(began) < Duration::from_secs(10),
+                "sleep never ran"
+            );
             tokio::time::sleep(LOOK_EVERY).await;
         }
         kill_all(uid, &clock).await.expect("they die");

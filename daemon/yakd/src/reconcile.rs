@@ -103,9 +103,9 @@ impl Yakd {
         let mut memory = self.memory.lock().await;
         let wanted = gather(desired);
         let now = self.datasets.clock.now();
-        let is_believed = memory.as_ref().is_some_and(|memory| {
-            memory.wanted == wanted && now.since(memory.at) < BELIEVED_FOR
-        });
+        let is_believed = memory
+            .as_ref()
+            .is_some_and(|memory| memory.wanted == wanted && now.since(memory.at) < BELIEVED_FOR);
         let mut problems = wanted.problems.clone();
         if !is_believed {
             let found = self.bring_about(&wanted).await;

@@ -46,7 +46,9 @@ pub(crate) async fn states(units: &[String]) -> Result<Vec<UnitState>, YakdError
     if units.is_empty() {
         return Ok(Vec::new());
     }
-    let words = ["is-active", "--"].into_iter().chain(units.iter().map(String::as_str));
+    let words = ["is-active", "--"]
+        .into_iter()
+        .chain(units.iter().map(String::as_str));
     // Its status is a failure when one unit is not active: the words tell.
     let output = run("systemctl", words).output().await?;
     let parse = |word: &str| match word {

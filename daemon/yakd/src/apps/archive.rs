@@ -84,7 +84,11 @@ async fn download(
         .map_err(|error| unavailable(error.without_url()))?;
     let mut file = anonymous(downloads)?;
     let mut got = 0_u64;
-    while let Some(piece) = answer.chunk().await.map_err(|e| unavailable(e.without_url()))? {
+    while let Some(piece) = answer
+        .chunk()
+        .await
+        .map_err(|e| unavailable(e.without_url()))?
+    {
         got = got.saturating_add(piece.len() as u64);
         if got > bytes {
             return Err(wrong_checksum("it is larger than the catalogue says"));
@@ -99,9 +103,12 @@ async fn download(
 /// A file without a name, gone with its last handle.
 fn anonymous(downloads: &Path) -> Result<File, Problem> {
     std::fs::create_dir_all(downloads).map_err(|error| written(&error))?;
-    let flags = rustix::fs::OFlags::TMPFILE | rustix::fs::OFlags::RDWR | rustix::fs::OFlags::CLOEXEC;
+    let flags =
+        rustix::fs::OFlags::TMPFILE | rustix::fs::OFlags::RDWR | rustix::fs::OFlags::CLOEXEC;
     let opened = rustix::fs::open(downloads, flags, rustix::fs::Mode::RUSR);
-    opened.map(File::from).map_err(|errno| written(&errno.into()))
+    opened
+        .map(File::from)
+        .map_err(|errno| written(&errno.into()))
 }
 
 fn written(error: &io::Error) -> Problem {
@@ -115,7 +122,9 @@ fn written(error: &io::Error) -> Problem {
 fn wrong_checksum(reason: &str) -> Problem {
     Problem::new(
         ProblemCode::ArchiveChecksum,
-        format!("the archive of the application is not the one in the catalogue ({reason}); nothing was installed"),
+        format!(
+            "the archive of the application is not the one in the catalogue ({reason}); nothing was installed"
+        ),
     )
 }
 
@@ -154,7 +163,10 @@ mod tests {
         std::fs::write(&path, content).expect("written");
         Version {
             version: "1".into(),
-            sources: vec![Source::Mirror(folder.join("absent.tar.gz")), Source::Mirror(path)],
+            sources: vec![
+                Source::Mirror(folder.join("absent.tar.gz")),
+                Source::Mirror(path),
+            ],
             format: ArchiveFormat::TarGz,
             sha256: Sha256::digest(b"the right content").into(),
             bytes: 17,
@@ -175,7 +187,12 @@ mod tests {
         let mut file = get(&good, folder.path()).await.expect("taken");
         file.read_to_string(&mut text).expect("read");
         assert_eq!(text, "the right content");
-        for bad in ["the wrong content", "the right content and more", "short", ""] {
+        for bad in [
+            "the wrong content",
+            "the right content and more",
+            "short",
+            "",
+        ] {
             let bad = version(folder.path(), bad.as_bytes());
             let problem = get(&bad, folder.path()).await.expect_err("refused");
             assert_eq!(problem.code, ProblemCode::ArchiveChecksum);
@@ -189,7 +206,11 @@ mod tests {
         version.sources.truncate(1);
         let problem = get(&version, folder.path()).await.expect_err("absent");
         assert_eq!(problem.code, ProblemCode::ArchiveUnavailable);
-        assert!(problem.message.contains("absent.tar.gz"), "{}", problem.message);
+        assert!(
+            problem.message.contains("absent.tar.gz"),
+            "{}",
+            problem.message
+        );
     }
 
     #[tokio::test]
@@ -198,7 +219,9 @@ mod tests {
         let mut version = version(folder.path(), b"");
         version.sources = vec![Source::Https("http://127.0.0.1:9/x.tar.gz".into())];
         let client = client().expect("built");
-        let problem = fetch(&version, &client, folder.path(), |_| {}).await.expect_err("refused");
+        let problem = fetch(&version, &client, folder.path(), |_| {})
+            .await
+            .expect_err("refused");
         assert_eq!(problem.code, ProblemCode::ArchiveUnavailable);
     }
 }

@@ -243,7 +243,10 @@ impl Catalogue {
         };
         let mut apps = BTreeMap::new();
         for path in entries.flatten().map(|entry| entry.path()) {
-            if path.extension().is_some_and(|extension| extension == "toml") {
+            if path
+                .extension()
+                .is_some_and(|extension| extension == "toml")
+            {
                 let text = std::fs::read_to_string(&path).map_err(read(&path))?;
                 let app = App::parse(&path, &text)?;
                 apps.insert(app.app.clone(), app);
@@ -308,7 +311,10 @@ impl App {
             check_word("prefix", &mirror.prefix)?;
             check_word("suffix", &mirror.suffix)?;
             ArchiveFormat::of_name(&mirror.suffix).ok_or("the suffix names no known format")?;
-            mirror.top.as_deref().map_or(Ok(()), |top| check_word("top", top))?;
+            mirror
+                .top
+                .as_deref()
+                .map_or(Ok(()), |top| check_word("top", top))?;
         }
         for step in &self.steps {
             if let Step::Write { path, .. } = step {
@@ -375,8 +381,12 @@ impl PinnedVersion {
     fn parse(&self, mirror: &Path) -> Result<Version, String> {
         check_word("version", &self.version)?;
         let mut sha256 = [0; 32];
-        hex::decode_to_slice(&self.sha256, &mut sha256)
-            .map_err(|_bad| format!("the sha256 of {} is not 64 hexadecimal digits", self.version))?;
+        hex::decode_to_slice(&self.sha256, &mut sha256).map_err(|_bad| {
+            format!(
+                "the sha256 of {} is not 64 hexadecimal digits",
+                self.version
+            )
+        })?;
         if self.bytes == 0 || self.bytes > ARCHIVE_BYTES_MAX {
             return Err(format!("the size of {} is out of range", self.version));
         }
@@ -390,7 +400,9 @@ impl PinnedVersion {
             .first()
             .and_then(|source| ArchiveFormat::of_name(source))
             .ok_or_else(|| format!("{} has no source of a known format", self.version))?;
-        self.top.as_deref().map_or(Ok(()), |top| check_word("top", top))?;
+        self.top
+            .as_deref()
+            .map_or(Ok(()), |top| check_word("top", top))?;
         Ok(Version {
             version: self.version.clone(),
             sources,
@@ -408,12 +420,18 @@ impl Mirror {
         let Ok(entries) = std::fs::read_dir(mirror) else {
             return Vec::new();
         };
-        let names = entries.flatten().filter_map(|e| e.file_name().into_string().ok());
-        names.filter_map(|name| self.version_of(mirror, &name)).collect()
+        let names = entries
+            .flatten()
+            .filter_map(|e| e.file_name().into_string().ok());
+        names
+            .filter_map(|name| self.version_of(mirror, &name))
+            .collect()
     }
 
     fn version_of(&self, mirror: &Path, name: &str) -> Option<Version> {
-        let version = name.strip_prefix(&self.prefix)?.strip_suffix(&self.suffix)?;
+        let version = name
+            .strip_prefix(&self.prefix)?
+            .strip_suffix(&self.suffix)?;
         check_word("version", version).ok()?;
         let sums = std::fs::read_to_string(mirror.join(format!("{name}.sha256"))).ok()?;
         // The format of sha256sum: digits, two spaces, name.
@@ -440,7 +458,10 @@ fn parse_source(text: &str, mirror: &Path) -> Result<Source, String> {
     if text.starts_with("https://") && !text.chars().any(|c| c.is_control() || c.is_whitespace()) {
         return Ok(Source::Https(text.to_owned()));
     }
-    Err(format!("the source “{}” is neither mirror: nor https:", text.escape_debug()))
+    Err(format!(
+        "the source “{}” is neither mirror: nor https:",
+        text.escape_debug()
+    ))
 }
 
 /// A name that stays where it is put: no path, no hidden file.
@@ -448,7 +469,10 @@ fn check_word(what: &str, word: &str) -> Result<(), String> {
     let allowed = |c: char| c.is_ascii_alphanumeric() || "._-+".contains(c);
     let is_suffix = what == "suffix";
     if word.is_empty() || (word.starts_with('.') && !is_suffix) || !word.chars().all(allowed) {
-        return Err(format!("the {what} “{}” is not a plain name", word.escape_debug()));
+        return Err(format!(
+            "the {what} “{}” is not a plain name",
+            word.escape_debug()
+        ));
     }
     Ok(())
 }
@@ -461,7 +485,10 @@ fn check_path(path: &str) -> Result<(), String> {
     if path.split('/').all(is_plain) {
         Ok(())
     } else {
-        Err(format!("the path “{}” leaves the site", path.escape_debug()))
+        Err(format!(
+            "the path “{}” leaves the site",
+            path.escape_debug()
+        ))
     }
 }
 

@@ -228,7 +228,10 @@ impl Installation<'_> {
         let tell = |percent| self.teller.percent(percent);
         let archive = archive::fetch(self.version, &client, Path::new(DOWNLOADS), tell).await?;
         let (name, bytes) = (&self.app.app, self.version.bytes);
-        self.teller.log(&format!("{name} {}: {bytes} bytes, checksum right", self.version.version));
+        self.teller.log(&format!(
+            "{name} {}: {bytes} bytes, checksum right",
+            self.version.version
+        ));
         self.teller.begin("unpack");
         self.unpack(archive).await?;
         let values = self.request.values(&self.site, &self.places, &self.fresh);
@@ -262,7 +265,11 @@ impl Installation<'_> {
     }
 
     async fn unpack(&self, archive: File) -> Result<(), Problem> {
-        let program = self.config.unpacker.iter().map(|word| word.clone().into_os_string());
+        let program = self
+            .config
+            .unpacker
+            .iter()
+            .map(|word| word.clone().into_os_string());
         let top = self.version.top.clone().unwrap_or_else(|| "-".to_owned());
         let arguments = [
             self.version.format.as_str().into(),
@@ -288,7 +295,10 @@ impl Installation<'_> {
             let mut complaint = Vec::new();
             if let Some(stderr) = stderr {
                 // What was read before an error is worth having.
-                let _partial = stderr.take(COMPLAINT_BYTES_MAX).read_to_end(&mut complaint).await;
+                let _partial = stderr
+                    .take(COMPLAINT_BYTES_MAX)
+                    .read_to_end(&mut complaint)
+                    .await;
             }
             String::from_utf8_lossy(&complaint).into_owned()
         };
@@ -347,8 +357,17 @@ impl Installation<'_> {
             .map_err(|error| self.failed("install", &error.to_string()))?;
         // Through standard input: it contains passwords.
         let program = format!("/usr/bin/php{}", self.site.php.as_str());
-        let words = [program.as_str(), "-d", "display_errors=stderr", "-d", "memory_limit=256M"];
-        let run = self.sandboxed.command("php", words.map(OsString::from)).input(script);
+        let words = [
+            program.as_str(),
+            "-d",
+            "display_errors=stderr",
+            "-d",
+            "memory_limit=256M",
+        ];
+        let run = self
+            .sandboxed
+            .command("php", words.map(OsString::from))
+            .input(script);
         let output = run.output().await.map_err(|error| internal(&error))?;
         let said = self.hide_secrets(&words_of(&output));
         self.teller.log(&said);
@@ -419,15 +438,22 @@ impl Installation<'_> {
 }
 
 fn words_of(output: &Output) -> String {
-    format!("{}\n{}", output.text(), String::from_utf8_lossy(&output.stderr))
-        .trim()
-        .to_owned()
+    format!(
+        "{}\n{}",
+        output.text(),
+        String::from_utf8_lossy(&output.stderr)
+    )
+    .trim()
+    .to_owned()
 }
 
 /// Whether the document root has nothing in it.
 async fn is_empty(site: &SitePart, places: &Places) -> Result<bool, Problem> {
     let root = Path::new(DOCUMENT_ROOT);
-    with_home(site, places, move |home| home.names(root, 1).map(|names| names.is_empty())).await
+    with_home(site, places, move |home| {
+        home.names(root, 1).map(|names| names.is_empty())
+    })
+    .await
 }
 
 async fn with_home<T, W>(site: &SitePart, places: &Places, work: W) -> Result<T, Problem>

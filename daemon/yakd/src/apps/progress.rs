@@ -88,7 +88,9 @@ impl Teller {
     pub(crate) fn log(&self, text: &str) {
         let clean = |line: &str| -> String {
             let shown = line.chars().take(LINE_LENGTH_MAX);
-            shown.map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
+            shown
+                .map(|c| if c.is_control() { '\u{fffd}' } else { c })
+                .collect()
         };
         self.sender.send_modify(|progress| {
             progress.log.extend(text.lines().map(clean));

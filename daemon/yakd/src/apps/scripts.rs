@@ -25,7 +25,12 @@ pub(crate) fn fill(template: &str, format: Format, values: &Value) -> Result<Str
             Format::Plain => Err(cannot("a plain file has no values".into())),
         }
     });
-    environment.render_str(template, values)
+    let mut filled = environment.render_str(template, values)?;
+    // The engine takes the last line break away.
+    if template.ends_with('\n') {
+        filled.push('\n');
+    }
+    Ok(filled)
 }
 
 #[cfg(test)]

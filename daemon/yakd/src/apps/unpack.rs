@@ -18,9 +18,11 @@ const ENTRIES_MAX: u64 = 200_000;
 /// All files together.
 const BYTES_MAX: u64 = 4 << 30;
 /// How many times larger than the archive its content may be; PHP code packs about 1:4.
-const RATIO_MAX: u64 = 200;
+const RATIO_MAX: u64 = 100;
 /// Content below this is not held against the ratio: small archives of small texts pack well.
 const RATIO_FREE_BYTES: u64 = 64 << 20;
+/// How much is written between two looks at the bounds.
+const PIECE_BYTES: u64 = 1 << 20;
 /// Folders in folders.
 const DEPTH_MAX: usize = 64;
 
@@ -155,14 +157,19 @@ impl Unpacking<'_> {
             let mut entry = zip.by_index(index)?;
             let name = PathBuf::from(entry.name()?.into_owned());
             let mode = entry.unix_mode();
-            let is_special = mode.is_some_and(|mode| !matches!(mode & 0o170_000, 0 | 0o040_000 | 0o100_000));
+            let is_special =
+                mode.is_some_and(|mode| !matches!(mode & 0o170_000, 0 | 0o040_000 | 0o100_000));
             if is_special {
                 return Err(UnpackError::Kind(name));
             }
             if entry.is_dir() {
                 self.folder(&name)?;
             } else {
-                self.file(&name, mode.is_some_and(|mode| mode & 0o111 != 0), &mut entry)?;
+                self.file(
+                    &name,
+                    mode.is_some_and(|mode| mode & 0o111 != 0),
+                    &mut entry,
+                )?;
             }
             let percent = (index + 1) * 100 / count;
             tell(u8::try_from(percent).unwrap_or(100));
@@ -171,7 +178,10 @@ impl Unpacking<'_> {
     }
 
     fn percent(&self, read: u64) -> u8 {
-        let percent = read.saturating_mul(100).checked_div(self.packed).unwrap_or(0);
+        let percent = read
+            .saturating_mul(100)
+            .checked_div(self.packed)
+            .unwrap_or(0);
         u8::try_from(percent).unwrap_or(100).min(100)
     }
 
@@ -199,10 +209,14 @@ impl Unpacking<'_> {
         let mut options = OpenOptions::new();
         options.write(true).create_new(true).mode(0o644);
         let mut file = self.target.open_with(&path, &options)?;
-        let room = BYTES_MAX.saturating_sub(self.bytes);
-        let written = io::copy(&mut content.take(room.saturating_add(1)), &mut file)?;
-        self.bytes = self.bytes.saturating_add(written);
-        self.weigh()?;
+        loop {
+            let written = io::copy(&mut content.take(PIECE_BYTES), &mut file)?;
+            self.bytes = self.bytes.saturating_add(written);
+            self.weigh()?;
+            if written < PIECE_BYTES {
+                break;
+            }
+        }
         if is_executable {
             file.set_permissions(cap_std::fs::Permissions::from_mode(0o755))?;
         }
@@ -234,10 +248,12 @@ impl Unpacking<'_> {
         if self.bytes > BYTES_MAX {
             return Err(UnpackError::Bound("more data than any application"));
         }
-        let is_bomb = self.bytes > RATIO_FREE_BYTES
-            && self.bytes > self.packed.saturating_mul(RATIO_MAX);
+        let is_bomb =
+            self.bytes > RATIO_FREE_BYTES && self.bytes > self.packed.saturating_mul(RATIO_MAX);
         if is_bomb {
-            return Err(UnpackError::Bound("data packed so tightly that it must be a trap"));
+            return Err(UnpackError::Bound(
+                "data packed so tightly that it must be a trap",
+            ));
         }
         Ok(())
     }

@@ -33,8 +33,11 @@ pub async fn check(
     files: FileSet<Rendered>,
     staging: &Path,
 ) -> Result<(FileSet<Rendered>, Vec<Culprit>), YakdError> {
-    let (sites, common): (Vec<_>, Vec<_>) =
-        files.files().keys().cloned().partition(|path| is_site(path));
+    let (sites, common): (Vec<_>, Vec<_>) = files
+        .files()
+        .keys()
+        .cloned()
+        .partition(|path| is_site(path));
     let checker = Apache {
         files: &files,
         common,
@@ -83,7 +86,13 @@ impl Checker for Apache<'_> {
             }
         }
         let root = self.staging.join(CONFIGURATION.trim_start_matches('/'));
-        let mut command = run("/usr/sbin/apache2", ["-t", "-f", "apache2.conf", "-d"].map(Path::new).into_iter().chain([root.as_path()]));
+        let mut command = run(
+            "/usr/sbin/apache2",
+            ["-t", "-f", "apache2.conf", "-d"]
+                .map(Path::new)
+                .into_iter()
+                .chain([root.as_path()]),
+        );
         for (name, value) in ENVIRONMENT {
             command = command.env(name, value);
         }
@@ -100,7 +109,10 @@ impl Checker for Apache<'_> {
 pub(crate) fn log_folder(path: &Path) -> Option<PathBuf> {
     let name = path.file_name()?.to_str()?;
     let number = name.strip_prefix("hwc-site-")?.strip_suffix(".conf")?;
-    number.parse().ok().map(|site| PathBuf::from(vhost::log_folder(site)))
+    number
+        .parse()
+        .ok()
+        .map(|site| PathBuf::from(vhost::log_folder(site)))
 }
 
 /// Apache's words without the warnings about folders of sites that are live elsewhere, and without
@@ -144,7 +156,9 @@ fn link_others(
 ) -> Result<(), YakdError> {
     for name in names(folder)? {
         let path = folder.join(&name);
-        let will_go = TERRITORIES.iter().any(|territory| is_in(territory, folder, &name));
+        let will_go = TERRITORIES
+            .iter()
+            .any(|territory| is_in(territory, folder, &name));
         if !will_go && !ours.files().contains_key(&path) {
             staged.add(&path, File::Link(path.clone()));
         }
@@ -158,6 +172,8 @@ fn is_in(territory: &Territory, folder: &Path, name: &str) -> bool {
 
 fn names(folder: &Path) -> Result<Vec<String>, YakdError> {
     let entries = std::fs::read_dir(folder).map_err(YakdError::file("list", folder))?;
-    let names = entries.flatten().filter_map(|e| e.file_name().into_string().ok());
+    let names = entries
+        .flatten()
+        .filter_map(|e| e.file_name().into_string().ok());
     Ok(names.collect())
 }

@@ -106,8 +106,10 @@ fn quoted(argument: &str) -> Result<String, Unwritable> {
             what: "the beginning of a variable",
         });
     }
-    let is_plain =
-        |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '/' | ':' | '-' | '+' | '*' | '=' | ',');
+    let is_plain = |c: char| {
+        c.is_ascii_alphanumeric()
+            || matches!(c, '.' | '_' | '/' | ':' | '-' | '+' | '*' | '=' | ',')
+    };
     if !argument.is_empty() && argument.chars().all(is_plain) {
         return Ok(argument.to_owned());
     }

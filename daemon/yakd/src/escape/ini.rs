@@ -51,7 +51,8 @@ impl Document {
             if position > 0 {
                 self.0.push(' ');
             }
-            self.0.push_str(if word.is_empty() { "-" } else { plain(word)? });
+            self.0
+                .push_str(if word.is_empty() { "-" } else { plain(word)? });
         }
         self.0.push('\n');
         Ok(())
@@ -87,7 +88,18 @@ mod tests {
 
     #[test]
     fn values_with_a_meaning_are_refused() {
-        for bad in ["a\nuser = root", "a;b", "a\"b", "${x}", "a#b", "[x]", "a=b", "a%b", "a\\", "a\0"] {
+        for bad in [
+            "a\nuser = root",
+            "a;b",
+            "a\"b",
+            "${x}",
+            "a#b",
+            "[x]",
+            "a=b",
+            "a%b",
+            "a\\",
+            "a\0",
+        ] {
             let mut document = Document::new(';', "x").expect("plain");
             assert!(document.set("listen", bad).is_err(), "{bad:?}");
         }
@@ -101,7 +113,8 @@ mod tests {
             let mut document = Document::new(';', "x").expect("plain");
             if document.set("name", &value).is_ok() {
                 let text = document.finish().expect("clean");
-                prop_assert_eq!(text.lines().nth(1), Some(format!("name = {value}").as_str()));
+                let expected = format!("name = {value}");
+                prop_assert_eq!(text.lines().nth(1), Some(expected.as_str()));
                 prop_assert_eq!(text.lines().count(), 2);
             }
         }

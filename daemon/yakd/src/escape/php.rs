@@ -48,7 +48,10 @@ mod tests {
 
     #[test]
     fn quotes_do_not_break_out() {
-        assert_eq!(literal("a'; system('id'); //"), Ok("'a\\'; system(\\'id\\'); //'".into()));
+        assert_eq!(
+            literal("a'; system('id'); //"),
+            Ok("'a\\'; system(\\'id\\'); //'".into())
+        );
         assert_eq!(literal("\\"), Ok("'\\\\'".into()));
         assert!(literal("a\0").is_err());
     }

@@ -18,7 +18,14 @@ pub fn identifier(name: &str) -> Result<String, Unwritable> {
 /// # Errors
 /// When it contains a control character.
 pub fn grant_pattern(name: &str) -> Result<String, Unwritable> {
-    identifier(&name.replace('\\', "\\\\").replace('_', "\\_").replace('%', "\\%"))
+    identifier(&without_wildcards(name))
+}
+
+/// A database name as GRANT stores it: wildcards with a backslash before them.
+#[must_use]
+pub fn without_wildcards(name: &str) -> String {
+    let escaped = name.replace('\\', "\\\\").replace('_', "\\_");
+    escaped.replace('%', "\\%")
 }
 
 /// A string in single quotes.
@@ -27,7 +34,10 @@ pub fn grant_pattern(name: &str) -> Result<String, Unwritable> {
 /// When it contains a control character.
 pub fn string(value: &str) -> Result<String, Unwritable> {
     refuse_control(FORMAT, value)?;
-    Ok(format!("'{}'", value.replace('\\', "\\\\").replace('\'', "''")))
+    Ok(format!(
+        "'{}'",
+        value.replace('\\', "\\\\").replace('\'', "''")
+    ))
 }
 
 #[cfg(test)]

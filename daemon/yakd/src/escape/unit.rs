@@ -38,7 +38,10 @@ impl Document {
         name: &'static str,
         words: impl IntoIterator<Item = &'a str>,
     ) -> Result<(), Unwritable> {
-        let words: Vec<_> = words.into_iter().map(command_word).collect::<Result<_, _>>()?;
+        let words: Vec<_> = words
+            .into_iter()
+            .map(command_word)
+            .collect::<Result<_, _>>()?;
         self.0.push_str(&format!("{name}={}\n", words.join(" ")));
         Ok(())
     }
@@ -90,7 +93,10 @@ mod tests {
         unit.command("ExecStart", ["/bin/x", "a b", "$HOME", "%n", "\"", ";"])
             .expect("writable");
         let text = unit.finish().expect("clean");
-        assert!(text.ends_with("ExecStart=/bin/x \"a b\" \"$$HOME\" \"%%n\" \"\\\"\" \";\"\n"), "{text}");
+        assert!(
+            text.ends_with("ExecStart=/bin/x \"a b\" \"$$HOME\" \"%%n\" \"\\\"\" \";\"\n"),
+            "{text}"
+        );
     }
 
     proptest! {

@@ -65,7 +65,10 @@ fn become_owner(owner: Owner) -> bool {
     let none = u32::MAX;
     let is_owner = setfsuid(Uid::from_raw(none)) == uid && setfsgid(Gid::from_raw(none)) == gid;
     if !(has_no_groups && is_owner) {
-        tracing::error!(uid = owner.uid, "can't take the rights of a dataset's owner");
+        tracing::error!(
+            uid = owner.uid,
+            "can't take the rights of a dataset's owner"
+        );
     }
     has_no_groups && is_owner
 }

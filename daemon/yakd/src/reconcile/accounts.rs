@@ -32,7 +32,9 @@ fn parse(text: &str) -> BTreeMap<String, u32> {
 }
 
 fn is_ours(name: &str) -> bool {
-    let number = name.strip_prefix("site-").or_else(|| name.strip_prefix("db-"));
+    let number = name
+        .strip_prefix("site-")
+        .or_else(|| name.strip_prefix("db-"));
     number.is_some_and(|digits| !digits.is_empty() && digits.bytes().all(|b| b.is_ascii_digit()))
 }
 
@@ -58,7 +60,9 @@ pub(crate) async fn reconcile(wanted: &Wanted, clock: &Clock) -> Result<Vec<Prob
     }
     create(wanted).await?;
     let after = present()?;
-    let missing = target.iter().filter(|(name, uid)| after.get(*name) != Some(*uid));
+    let missing = target
+        .iter()
+        .filter(|(name, uid)| after.get(*name) != Some(*uid));
     Ok(missing.map(|(name, uid)| not_created(name, *uid)).collect())
 }
 
@@ -66,7 +70,10 @@ async fn remove(name: &str, uid: u32, clock: &Clock) -> Result<(), YakdError> {
     processes::kill_all(uid, clock).await?;
     // Its home is /nonexistent: no files are touched. Its group of the same name goes with it.
     run_command("userdel", ["--", name]).await?;
-    tracing::info!(user = name, "removed a Unix user that the registry does not know");
+    tracing::info!(
+        user = name,
+        "removed a Unix user that the registry does not know"
+    );
     Ok(())
 }
 

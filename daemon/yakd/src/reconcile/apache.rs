@@ -29,9 +29,14 @@ pub(crate) async fn reconcile(
             make_log_folder(&folder)?;
         }
     }
-    let (accepted, refused) = check::apache::check(files, &config.run.join("yakd/staged-apache")).await?;
+    let (accepted, refused) =
+        check::apache::check(files, &config.run.join("yakd/staged-apache")).await?;
     for culprit in refused {
-        let name = culprit.path.file_name().unwrap_or_default().to_string_lossy();
+        let name = culprit
+            .path
+            .file_name()
+            .unwrap_or_default()
+            .to_string_lossy();
         let message = format!(
             "Apache refuses {name}; the other sites are served: {}",
             culprit.complaint
@@ -50,7 +55,10 @@ pub(crate) async fn reconcile(
         systemd::try_restart(&[UNIT]).await?;
     }
     systemd::reload_or_start(UNIT).await?;
-    tracing::info!(files = changes.paths().count(), "Apache follows the registry");
+    tracing::info!(
+        files = changes.paths().count(),
+        "Apache follows the registry"
+    );
     Ok(problems)
 }
 
@@ -68,13 +76,14 @@ fn unwritable(reason: String) -> Problem {
 }
 
 /// Whether there is something of ours that must go.
-fn has_leftovers(
-    files: &crate::files::FileSet<crate::files::Rendered>,
-) -> Result<bool, YakdError> {
+fn has_leftovers(files: &crate::files::FileSet<crate::files::Rendered>) -> Result<bool, YakdError> {
     for territory in TERRITORIES {
         let folder = PathBuf::from(territory.folder);
         let entries = std::fs::read_dir(&folder).map_err(YakdError::file("list", &folder))?;
-        for name in entries.flatten().filter_map(|e| e.file_name().into_string().ok()) {
+        for name in entries
+            .flatten()
+            .filter_map(|e| e.file_name().into_string().ok())
+        {
             if territory.holds(&name) && !files.files().contains_key(&folder.join(&name)) {
                 return Ok(true);
             }

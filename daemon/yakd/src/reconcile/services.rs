@@ -16,12 +16,18 @@ pub(crate) async fn observe(
     wanted: &Wanted,
     live: &BTreeSet<DatasetId>,
 ) -> Result<(Vec<ServiceObserved>, Vec<Problem>), YakdError> {
-    let parts: Vec<_> = live.iter().filter_map(|dataset| wanted.part_of(*dataset)).collect();
+    let parts: Vec<_> = live
+        .iter()
+        .filter_map(|dataset| wanted.part_of(*dataset))
+        .collect();
     let (sites, databases): (Vec<_>, Vec<_>) = parts
         .into_iter()
         .partition(|part| matches!(part, DatasetPart::Site(_)));
     let mut problems = Vec::new();
-    let apache = one(states(&["apache2.service".to_owned()]).await?.first().copied());
+    let apache = one(states(&["apache2.service".to_owned()])
+        .await?
+        .first()
+        .copied());
     let mut services = vec![service("apache", apache)];
     for (name, parts) in [("php", sites), ("mariadb", databases)] {
         let state = group(datasets, &parts, &mut problems).await?;
@@ -50,7 +56,9 @@ async fn group(
     parts: &[DatasetPart],
     problems: &mut Vec<Problem>,
 ) -> Result<ServiceState, YakdError> {
-    let places = parts.iter().map(|part| render::places(&datasets.config, part));
+    let places = parts
+        .iter()
+        .map(|part| render::places(&datasets.config, part));
     let units: Vec<_> = places
         .flat_map(|places| [places.socket_unit, places.service_unit])
         .collect();

@@ -36,7 +36,11 @@ pub(crate) async fn reconcile(
             Err(error) => problems.push(YakdError::from(error).to_problem()),
         }
     }
-    let pools: Vec<_> = files.pending(root)?.into_iter().filter(is_pool).collect();
+    let pools: Vec<_> = files
+        .pending(root)?
+        .into_iter()
+        .filter(|path| is_pool(path))
+        .collect();
     let refused = check::php::check(&files, &pools, PhpVersion::V8_4, &staging).await?;
     let mut accepted = FileSet::default();
     for (path, file) in files.files() {
@@ -64,13 +68,17 @@ pub(crate) async fn reconcile(
     Ok(problems)
 }
 
-fn is_pool(path: &PathBuf) -> bool {
+fn is_pool(path: &Path) -> bool {
     path.starts_with("/etc/hwc/php")
 }
 
 fn parts(wanted: &Wanted) -> Vec<DatasetPart> {
     let sites = wanted.sites.values().cloned().map(DatasetPart::Site);
-    let databases = wanted.databases.values().cloned().map(DatasetPart::Database);
+    let databases = wanted
+        .databases
+        .values()
+        .cloned()
+        .map(DatasetPart::Database);
     sites.chain(databases).collect()
 }
 

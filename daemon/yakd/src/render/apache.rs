@@ -76,11 +76,23 @@ pub fn render(
 ) -> Result<(FileSet<Rendered>, Vec<String>), Unwritable> {
     let mut files = FileSet::default();
     files.add("/etc/apache2/ports.conf", File::public(ports()?));
-    files.add("/etc/apache2/conf-enabled/zz-hwc.conf", File::public(common()?));
+    files.add(
+        "/etc/apache2/conf-enabled/zz-hwc.conf",
+        File::public(common()?),
+    );
     let default = default_host(config)?;
-    files.add("/etc/apache2/sites-enabled/000-hwc-default.conf", File::public(default));
-    files.add("/etc/systemd/system/apache2.service.d/hwc.conf", File::public(drop_in()?));
-    files.add("/etc/logrotate.d/hwc-sites", File::public(LOG_ROTATION.to_owned()));
+    files.add(
+        "/etc/apache2/sites-enabled/000-hwc-default.conf",
+        File::public(default),
+    );
+    files.add(
+        "/etc/systemd/system/apache2.service.d/hwc.conf",
+        File::public(drop_in()?),
+    );
+    files.add(
+        "/etc/logrotate.d/hwc-sites",
+        File::public(LOG_ROTATION.to_owned()),
+    );
     files.add(EMPTY_SITE_PAGE, File::public(EMPTY_SITE.to_owned()));
     for module in MODULES {
         let link = format!("../mods-available/{module}.load");
@@ -123,7 +135,8 @@ fn common() -> Result<String, Unwritable> {
         inside.directive("AllowOverride", ["None"])?;
         inside.directive("Require", ["all", "denied"])
     })?;
-    document.comment("Version control, editors' leftovers, .env: nothing that begins with a dot.")?;
+    document
+        .comment("Version control, editors' leftovers, .env: nothing that begins with a dot.")?;
     document.section("DirectoryMatch", [r"/\.(?!well-known(/|$))"], |inside| {
         inside.directive("Require", ["all", "denied"])
     })?;

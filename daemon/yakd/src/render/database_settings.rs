@@ -45,7 +45,10 @@ const FIXED: &[(&str, &str)] = &[
     ("innodb_undo_tablespaces", "0"),
     // Empty: file names are taken as they are, so that the temporary tablespace can lie elsewhere.
     ("innodb_data_home_dir", ""),
-    ("innodb_temp_data_file_path", "/tmp/ibtmp1:3M:autoextend:max:1G"),
+    (
+        "innodb_temp_data_file_path",
+        "/tmp/ibtmp1:3M:autoextend:max:1G",
+    ),
     ("tmpdir", "/tmp"),
     ("max_tmp_total_space_usage", "2G"),
     // A stop writes the logs and closes the tables of the other engines; InnoDB's pages are written

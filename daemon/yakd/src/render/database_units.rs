@@ -1,7 +1,9 @@
 //! The units of one database: a socket that waits, a sandboxed MariaDB server that the first
 //! connection starts, and the slice that limits both.
 //!
-//! Only root may connect to the socket: that is the MySQL front door.
+//! Only root may connect to the socket, which is the MySQL front door, and the server's own user,
+//! which may administer: `setpriv --reuid db-7 --regid db-7 --clear-groups mariadb --user db-7
+//! --socket /run/hwc/db/7.sock`.
 
 use crate::config::NodeConfig;
 use crate::escape::Unwritable;
@@ -48,22 +50,25 @@ pub fn render(
     };
     let mut files = slice::render(&places.slice, &title, limits)?;
     let unit = |name: &str| format!("/etc/systemd/system/{name}");
-    files.add(unit(&places.socket_unit), File::public(socket(&places, &title)?));
+    files.add(
+        unit(&places.socket_unit),
+        File::public(socket(&database.unix_name(), &places, &title)?),
+    );
     let service = service(database, &places, &title)?;
     files.add(unit(&places.service_unit), File::public(service));
     Ok(files)
 }
 
-fn socket(places: &Places, title: &str) -> Result<String, Unwritable> {
+fn socket(user: &str, places: &Places, title: &str) -> Result<String, Unwritable> {
     let mut unit = Document::new(WRITTEN);
     unit.section("Unit");
     unit.set("Description", &format!("Socket of {title}"))?;
     unit.section("Socket");
     unit.set("ListenStream", text_of(&places.socket)?)?;
-    unit.set("DirectoryMode", "0700")?;
+    unit.set("DirectoryMode", "0711")?;
     unit.set("SocketUser", "root")?;
-    unit.set("SocketGroup", "root")?;
-    unit.set("SocketMode", "0600")?;
+    unit.set("SocketGroup", user)?;
+    unit.set("SocketMode", "0660")?;
     unit.set("RemoveOnStop", "yes")?;
     unit.finish()
 }
@@ -84,7 +89,13 @@ fn service(database: &DatabasePart, places: &Places, title: &str) -> Result<Stri
     let start = format!("--init-file={}", database_start::path(database));
     unit.command(
         "ExecStart",
-        ["/usr/sbin/mariadbd", &settings, &data, &start, "--pid-file=/tmp/mariadbd.pid"],
+        [
+            "/usr/sbin/mariadbd",
+            &settings,
+            &data,
+            &start,
+            "--pid-file=/tmp/mariadbd.pid",
+        ],
     )?;
     unit.set("Restart", "on-failure")?;
     unit.set("RestartSec", "200ms")?;

@@ -36,14 +36,23 @@ pub fn render(config: &NodeConfig, site: &SitePart) -> Result<FileSet<Rendered>,
     pool.set("group", &name)?;
     pool.set("listen", text_of(&places.socket)?)?;
     pool.set("pm", "ondemand")?;
-    pool.set("pm.max_children", &config.site_limits.php_children.to_string())?;
+    pool.set(
+        "pm.max_children",
+        &config.site_limits.php_children.to_string(),
+    )?;
     pool.set("pm.process_idle_timeout", "60s")?;
     // Leaking extensions are common; a thousand requests make the restart invisible.
     pool.set("pm.max_requests", "1000")?;
     pool.set("catch_workers_output", "yes")?;
     pool.set("security.limit_extensions", ".php")?;
-    pool.set("php_value[session.save_path]", &format!("{dataset}/sessions"))?;
-    pool.set("php_admin_value[error_log]", &format!("{dataset}/logs/php-error.log"))?;
+    pool.set(
+        "php_value[session.save_path]",
+        &format!("{dataset}/sessions"),
+    )?;
+    pool.set(
+        "php_admin_value[error_log]",
+        &format!("{dataset}/logs/php-error.log"),
+    )?;
     pool.set("php_admin_flag[log_errors]", "on")?;
     pool.set("php_value[upload_max_filesize]", "64M")?;
     pool.set("php_value[post_max_size]", "64M")?;

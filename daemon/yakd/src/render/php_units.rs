@@ -57,7 +57,10 @@ pub fn render(config: &NodeConfig, site: &SitePart) -> Result<FileSet<Rendered>,
     let slice_title = format!("Site {} ({})", site.id, site.main_domain);
     let mut files = slice::render(&places.slice, &slice_title, limits)?;
     let unit = |name: &str| format!("/etc/systemd/system/{name}");
-    files.add(unit(&places.socket_unit), File::public(socket(&places, &title)?));
+    files.add(
+        unit(&places.socket_unit),
+        File::public(socket(&places, &title)?),
+    );
     let service = service(site, &places, &title)?;
     files.add(unit(&places.service_unit), File::public(service));
     Ok(files)
@@ -93,7 +96,12 @@ fn service(site: &SitePart, places: &Places, title: &str) -> Result<String, Unwr
     let pool = php_pool::path(site);
     unit.command(
         "ExecStart",
-        [program.as_str(), "--nodaemonize", "--fpm-config", pool.as_str()],
+        [
+            program.as_str(),
+            "--nodaemonize",
+            "--fpm-config",
+            pool.as_str(),
+        ],
     )?;
     unit.set("Restart", "on-failure")?;
     unit.set("RestartSec", "200ms")?;

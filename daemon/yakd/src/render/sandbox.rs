@@ -34,7 +34,10 @@ impl Sandbox<'_> {
             ("User", self.user.to_owned()),
             ("Group", self.user.to_owned()),
             ("Slice", self.slice.to_owned()),
-            ("TemporaryFileSystem", "/srv/hwc:ro /run:ro /etc/hwc:ro".to_owned()),
+            (
+                "TemporaryFileSystem",
+                "/srv/hwc:ro /run:ro /etc/hwc:ro".to_owned(),
+            ),
             ("BindPaths", self.dataset.display().to_string()),
             ("BindReadOnlyPaths", self.visible.join(" ")),
             ("InaccessiblePaths", INACCESSIBLE.to_owned()),
@@ -46,7 +49,9 @@ impl Sandbox<'_> {
         };
         properties.push(("PrivateNetwork", yes_or_no(!self.has_network)));
         properties.push(("RestrictAddressFamilies", families.to_owned()));
-        let fixed = FIXED.iter().map(|(name, value)| (*name, (*value).to_owned()));
+        let fixed = FIXED
+            .iter()
+            .map(|(name, value)| (*name, (*value).to_owned()));
         properties.extend(fixed);
         properties
     }
@@ -82,6 +87,9 @@ const FIXED: &[(&str, &str)] = &[
     // A denied call fails as it would without permission, instead of killing PHP. The first list
     // allows, the second takes away from it.
     ("SystemCallFilter", "@system-service"),
-    ("SystemCallFilter", "~@privileged @resources @mount @debug @keyring"),
+    (
+        "SystemCallFilter",
+        "~@privileged @resources @mount @debug @keyring",
+    ),
     ("SystemCallErrorNumber", "EPERM"),
 ];

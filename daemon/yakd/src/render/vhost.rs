@@ -39,7 +39,10 @@ pub fn render(config: &NodeConfig, site: &SitePart) -> Result<FileSet<Rendered>,
         }
         let logs = log_folder(site.id);
         host.directive("ErrorLog", [format!("{logs}/error.log").as_str()])?;
-        host.directive("CustomLog", [format!("{logs}/access.log").as_str(), "combined"])?;
+        host.directive(
+            "CustomLog",
+            [format!("{logs}/access.log").as_str(), "combined"],
+        )?;
         if site.is_suspended {
             suspended(host)
         } else {
@@ -63,7 +66,13 @@ fn content(config: &NodeConfig, site: &SitePart, host: &mut Document) -> Result<
     host.section("Directory", [root.as_str()], |inside| {
         inside.directive(
             "Options",
-            ["-Indexes", "-ExecCGI", "-Includes", "-FollowSymLinks", "+SymLinksIfOwnerMatch"],
+            [
+                "-Indexes",
+                "-ExecCGI",
+                "-Includes",
+                "-FollowSymLinks",
+                "+SymLinksIfOwnerMatch",
+            ],
         )?;
         inside.directive(
             "AllowOverride",
@@ -72,8 +81,8 @@ fn content(config: &NodeConfig, site: &SitePart, host: &mut Document) -> Result<
                 "FileInfo",
                 "Indexes",
                 "Limit",
-                "Options=Indexes,MultiViews,SymLinksIfOwnerMatch",
-                // `Options +FollowSymLinks` of many applications: passed over, not an error.
+                // `Options +FollowSymLinks` and the like of many applications: passed over, and
+                // no error.
                 "Nonfatal=Override",
             ],
         )?;

@@ -44,7 +44,11 @@ fn a_file_is_read_and_its_versions_are_known() {
         let sums = format!("{}  {name}\n", "ab".repeat(32));
         std::fs::write(mirror.path().join(format!("{name}.sha256")), sums).expect("written");
     }
-    let numbers: Vec<_> = app.known_versions(mirror.path()).into_iter().map(|v| v.version).collect();
+    let numbers: Vec<_> = app
+        .known_versions(mirror.path())
+        .into_iter()
+        .map(|v| v.version)
+        .collect();
     assert_eq!(numbers, ["1.10", "1.9", "1.2"]);
     assert!(app.version(mirror.path(), Some("2.0")).is_err());
 }
@@ -52,15 +56,35 @@ fn a_file_is_read_and_its_versions_are_known() {
 #[test]
 fn wrong_files_are_refused_with_a_reason() {
     for (from, to, reason) in [
-        ("title = \"Tiny\"", "title = \"Tiny\"\nunknown = 1", "unknown"),
-        ("database = false", "database = false\nroot = true", "unknown"),
+        (
+            "title = \"Tiny\"",
+            "title = \"Tiny\"\nunknown = 1",
+            "unknown",
+        ),
+        (
+            "database = false",
+            "database = false\nroot = true",
+            "unknown",
+        ),
         ("app = \"tiny\"", "app = \"other\"", "about"),
         ("php = \"8.4\"", "php = \"5.6\"", "unknown variant"),
         ("0011223344", "xx11223344", "hexadecimal"),
         ("bytes = 100", "bytes = 0", "range"),
-        ("mirror:tiny-1.2.zip", "mirror:../../etc/shadow.zip", "plain name"),
-        ("https://tiny.example/tiny-1.2.zip", "http://tiny.example/x.zip", "neither"),
-        ("https://tiny.example/tiny-1.2.zip", "file:///etc/x.zip", "neither"),
+        (
+            "mirror:tiny-1.2.zip",
+            "mirror:../../etc/shadow.zip",
+            "plain name",
+        ),
+        (
+            "https://tiny.example/tiny-1.2.zip",
+            "http://tiny.example/x.zip",
+            "neither",
+        ),
+        (
+            "https://tiny.example/tiny-1.2.zip",
+            "file:///etc/x.zip",
+            "neither",
+        ),
         ("mirror:tiny-1.2.zip", "mirror:tiny-1.2.rar", "format"),
         ("suffix = \".tar.gz\"", "suffix = \".rar\"", "format"),
         ("top = \"tiny\"", "top = \"../tiny\"", "plain name"),
@@ -70,7 +94,11 @@ fn wrong_files_are_refused_with_a_reason() {
             "{ do = \"write\", path = \"../x\", access = \"public\", format = \"plain\", content = \"\" }",
             "leaves",
         ),
-        ("{ do = \"verify\", path = \"/\" }", "{ do = \"shell\", command = \"id\" }", "unknown variant"),
+        (
+            "{ do = \"verify\", path = \"/\" }",
+            "{ do = \"shell\", command = \"id\" }",
+            "unknown variant",
+        ),
     ] {
         let text = FILE.replacen(from, to, 1);
         assert_ne!(text, FILE, "{from} is not in the file");

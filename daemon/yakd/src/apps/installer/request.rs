@@ -143,7 +143,10 @@ fn check_login(login: &str) -> Result<(), Problem> {
     } else if login.len() > LOGIN_LENGTH_MAX {
         Err(invalid("admin_login", "is longer than 60 characters"))
     } else if !login.chars().all(allowed) {
-        Err(invalid("admin_login", "may have letters, digits and . _ - @ only"))
+        Err(invalid(
+            "admin_login",
+            "may have letters, digits and . _ - @ only",
+        ))
     } else {
         Ok(())
     }

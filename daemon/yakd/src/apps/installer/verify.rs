@@ -35,7 +35,10 @@ impl Page<'_> {
             let result = self.ask(&client).await;
             match result {
                 Ok(()) => {
-                    teller.log(&format!("https://{}{} answers with 200", self.domain, self.path));
+                    teller.log(&format!(
+                        "https://{}{} answers with 200",
+                        self.domain, self.path
+                    ));
                     return Ok(());
                 }
                 Err(reason) if clock.now().since(began) > PATIENCE => return Err(reason),
@@ -107,7 +110,8 @@ mod tests {
 
     #[test]
     fn titles_are_found_however_they_are_written() {
-        let page = "<html><title>Mara&#8217;s Harbour &amp; S&ouml;hne &#8211; Just another</title>";
+        let page =
+            "<html><title>Mara&#8217;s Harbour &amp; S&ouml;hne &#8211; Just another</title>";
         assert!(has_title(page, "Mara's Harbour & S"));
         assert!(has_title("<title>Bücher</title>", "Bücher"));
         assert!(!has_title(page, "Other"));
