@@ -23,6 +23,9 @@ use tokio::net::UnixStream;
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(9);
 /// The largest answer, bytes: a status of thousands of sites is a few megabytes.
 const ANSWER_BYTES_MAX: usize = 64 * 1024 * 1024;
+/// The header in which the front door and the panel name the visitor's address. Only they can reach
+/// the API's socket, and only the front door can reach the panel.
+pub const CLIENT_HEADER: &str = "x-hwc-client";
 /// Idle connections that are kept, for bursts of pages.
 const IDLE_CONNECTIONS: usize = 16;
 
@@ -89,7 +92,7 @@ fn to_http(request: ApiRequest) -> Result<Request<Full<Bytes>>, TransportError> 
         http = http.header(header::AUTHORIZATION, value);
     }
     if let Some(client) = request.client {
-        http = http.header("x-forwarded-for", client);
+        http = http.header(CLIENT_HEADER, client);
     }
     let body = match request.body {
         Some(json) => {
@@ -195,7 +198,7 @@ mod tests {
             request.method(),
             request.uri().path(),
             header("authorization"),
-            header("x-forwarded-for"),
+            header(CLIENT_HEADER),
             header("content-type"),
         );
         let body = axum::body::to_bytes(request.into_body(), 1000)

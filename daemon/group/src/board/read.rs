@@ -17,6 +17,10 @@ use tokio_util::codec::{Framed, LengthDelimitedCodec};
 
 /// Every so many heartbeats the owner is told what we have: five seconds.
 const DIGEST_EVERY: u32 = 10;
+/// A reader that was not run for so long stood still with its whole node: what waits in the stream
+/// may be as old as that. It begins a new stream, so that "we have everything" is said anew. Longer
+/// than a busy machine's hiccups between heartbeats, shorter than what the conductor calls a freeze.
+const STANDSTILL: Duration = Duration::from_millis(1_200);
 /// Answers are some bytes; an owner that does not take them stands still.
 const SEND_TIMEOUT: Duration = Duration::from_secs(2);
 
@@ -108,11 +112,21 @@ impl Reader {
         let mut tick = interval(HEARTBEAT_EVERY);
         tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut beats: u32 = 0;
+        let mut last = self.clock.now();
         loop {
             // Both branches wait cancel-safely; what follows is not cut by the other.
-            tokio::select! {
-                frame = self.frames.next() => self.take(frame, connection)?,
-                _at = tick.tick() => {
+            let frame = tokio::select! {
+                frame = self.frames.next() => Some(frame),
+                _at = tick.tick() => None,
+            };
+            let now = self.clock.now();
+            if now.since(last) > STANDSTILL {
+                return Err(io::Error::new(io::ErrorKind::TimedOut, "this node stood still"));
+            }
+            last = now;
+            match frame {
+                Some(frame) => self.take(frame, connection)?,
+                None => {
                     self.check_alive(connection)?;
                     beats = beats.wrapping_add(1);
                     if beats.is_multiple_of(DIGEST_EVERY) {
