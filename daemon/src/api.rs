@@ -32,6 +32,11 @@ use hwc_runtime::clock::Clock;
 use std::sync::Arc;
 use tokio::sync::watch;
 
+/// Makes the text of a join token from its secret.
+pub type JoinTokenText = Box<dyn Fn(&[u8; 32]) -> String + Send + Sync>;
+/// Tells the other nodes that a session ended that would have lasted until then.
+pub type SpreadRevocation = Box<dyn Fn(SessionId, WallTime) + Send + Sync>;
+
 /// What the endpoints work with.
 pub struct Api {
     /// This node.
@@ -53,9 +58,9 @@ pub struct Api {
     /// Installing applications.
     pub installs: InstallJobs,
     /// Makes the text of a join token from its secret; needs the cluster's CA and our address.
-    pub join_token_text: Box<dyn Fn(&[u8; 32]) -> String + Send + Sync>,
+    pub join_token_text: JoinTokenText,
     /// Tells the other nodes that a session ended, whether or not the registry can be told.
-    pub spread_revocation: Box<dyn Fn(SessionId, WallTime) + Send + Sync>,
+    pub spread_revocation: SpreadRevocation,
 }
 
 impl std::fmt::Debug for Api {

@@ -136,10 +136,7 @@ impl InstallJobs {
         };
         let planned = app.needs.database.then_some(planned);
         // The job exists from here on; whatever goes wrong ends it.
-        if let Err(problem) = self
-            .order(now, site, job, body, live.node, planned)
-            .await
-        {
+        if let Err(problem) = self.order(now, site, job, body, live.node, planned).await {
             self.finish(job, Some(problem.clone())).await;
             return Err(problem);
         }
@@ -196,8 +193,13 @@ impl InstallJobs {
             now: now.at,
         };
         let applied = self.registry.change(change).await?;
-        let Applied::Database(id) = applied else { return Err(unexpected(&applied)) };
-        Ok(OrderedDatabase { id, password: planned.password })
+        let Applied::Database(id) = applied else {
+            return Err(unexpected(&applied));
+        };
+        Ok(OrderedDatabase {
+            id,
+            password: planned.password,
+        })
     }
 
     /// Works an order off, on the site's live node.

@@ -455,16 +455,18 @@ async fn make_first_changes(config: &Config, registry: &Registry) -> anyhow::Res
     let changes: Vec<Change> =
         serde_json::from_slice(&json).with_context(|| format!("understand {}", path.display()))?;
     for change in changes {
-        let result = match change {
-            Change::InitCluster {
-                cluster,
-                name,
-                address,
-            } => registry
+        let result = if let Change::InitCluster {
+            cluster,
+            name,
+            address,
+        } = change
+        {
+            registry
                 .init_cluster(cluster, name, address)
                 .await
-                .map(Applied::Node),
-            change => registry.change(change).await,
+                .map(Applied::Node)
+        } else {
+            registry.change(change).await
         };
         match result {
             // A crash in between: what is there already need not be made again.

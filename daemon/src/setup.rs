@@ -104,7 +104,6 @@ pub fn router(setup: Arc<Setup>) -> Router {
 }
 
 /// The same calls on a node that belongs to a cluster: refused.
-#[must_use]
 pub fn closed_router() -> Router {
     let refuse = || async { Refusal(already_member()) };
     Router::new()

@@ -1,4 +1,5 @@
 //! The API as it is: the real router, a real registry on disk, a real group on the loopback.
+#![expect(clippy::expect_used, reason = "a fixture that fails is a failed test")]
 
 #[path = "api/access.rs"]
 mod access;

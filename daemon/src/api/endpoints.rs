@@ -90,7 +90,6 @@ pub fn endpoints() -> Vec<Endpoint> {
 }
 
 /// The API as a router.
-#[must_use]
 pub fn router(api: Arc<Api>) -> Router {
     let mut router = Router::new();
     for endpoint in endpoints() {

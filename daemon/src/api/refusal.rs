@@ -23,10 +23,8 @@ impl IntoResponse for Refusal {
     fn into_response(self) -> Response {
         let status = StatusCode::from_u16(self.0.code.http_status())
             .unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-        let retry_after = match self.0.code {
-            ProblemCode::TooManyAttempts => self.0.detail.clone(),
-            _ => None,
-        };
+        let is_to_wait = self.0.code == ProblemCode::TooManyAttempts;
+        let retry_after = self.0.detail.clone().filter(|_| is_to_wait);
         let mut response = (status, Json(self.0)).into_response();
         let headers = response.headers_mut();
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));

@@ -168,12 +168,10 @@ impl Conductor {
     fn hear(&mut self, state: &mut State, input: Input) {
         match input {
             Input::Dataset(dataset, event) => {
-                match &event {
-                    DatasetEvent::StreamCommitted { stream }
-                    | DatasetEvent::StreamFailed { stream } => {
-                        self.hands.streams.ended(*stream);
-                    }
-                    _ => {}
+                if let DatasetEvent::StreamCommitted { stream }
+                | DatasetEvent::StreamFailed { stream } = &event
+                {
+                    self.hands.streams.ended(*stream);
                 }
                 self.think_of(state, dataset, event);
             }

@@ -2,19 +2,28 @@
 
 use crate::fixture::TestApi;
 use axum::http::StatusCode;
-use hwcd::api::access::{Action, Actor, Credential, Object, can};
-use hwcd::api::endpoints::{Access, Endpoint, endpoints};
 use hwc_api::desired::Role;
 use hwc_api::ids::{AccountId, TokenId};
+use hwcd::api::access::{Action, Actor, Credential, Object, can};
+use hwcd::api::endpoints::{Access, Endpoint, endpoints};
 
 /// A path with every parameter filled in.
 fn path(endpoint: &Endpoint) -> String {
-    endpoint.path.split('/').map(|part| if part.starts_with('{') { "1" } else { part }).collect::<Vec<_>>().join("/")
+    endpoint
+        .path
+        .split('/')
+        .map(|part| if part.starts_with('{') { "1" } else { part })
+        .collect::<Vec<_>>()
+        .join("/")
 }
 
 fn customer() -> Actor {
     let credential = Credential::Token(TokenId(1));
-    Actor::Account { account: AccountId(2), role: Role::Customer, credential }
+    Actor::Account {
+        account: AccountId(2),
+        role: Role::Customer,
+        credential,
+    }
 }
 
 #[tokio::test]
@@ -27,8 +36,15 @@ async fn nobody_gets_in_without_signing_in() {
             continue;
         }
         for token in [None, Some("rubbish"), Some("hwct_rubbish")] {
-            let reply = api.ask(endpoint.method.as_str(), &path(&endpoint), token, "{}").await;
-            assert_eq!(reply.status, StatusCode::UNAUTHORIZED, "{} {token:?} {reply:?}", endpoint.path);
+            let reply = api
+                .ask(endpoint.method.as_str(), &path(&endpoint), token, "{}")
+                .await;
+            assert_eq!(
+                reply.status,
+                StatusCode::UNAUTHORIZED,
+                "{} {token:?} {reply:?}",
+                endpoint.path
+            );
             assert_eq!(reply.code(), "sign-in-required", "{}", endpoint.path);
         }
     }
@@ -41,15 +57,32 @@ async fn a_customer_is_kept_from_what_administrators_do() {
     let token = api.sign_in("mara").await;
     let mut kept_out = 0;
     for endpoint in endpoints() {
-        let Access::Signed(action) = endpoint.access else { continue };
+        let Access::Signed(action) = endpoint.access else {
+            continue;
+        };
         if can(&customer(), action, Object::Any).is_ok() {
             continue;
         }
         kept_out += 1;
-        let reply = api.ask(endpoint.method.as_str(), &path(&endpoint), Some(&token), "{}").await;
-        assert_eq!(reply.status, StatusCode::FORBIDDEN, "{} {reply:?}", endpoint.path);
+        let reply = api
+            .ask(
+                endpoint.method.as_str(),
+                &path(&endpoint),
+                Some(&token),
+                "{}",
+            )
+            .await;
+        assert_eq!(
+            reply.status,
+            StatusCode::FORBIDDEN,
+            "{} {reply:?}",
+            endpoint.path
+        );
     }
-    assert!(kept_out >= 7, "only {kept_out} routes are for administrators alone");
+    assert!(
+        kept_out >= 7,
+        "only {kept_out} routes are for administrators alone"
+    );
     assert!(can(&customer(), Action::ManageNodes, Object::Any).is_err());
 }
 
@@ -66,24 +99,53 @@ async fn anothers_things_do_not_exist() {
         ("POST", format!("/sites/{site}/apps"), install),
     ] {
         let reply = api.ask(method, &path, Some(&theo), body).await;
-        assert_eq!((reply.status, reply.code()), (StatusCode::NOT_FOUND, "not-found"), "{method} {path}");
+        assert_eq!(
+            (reply.status, reply.code()),
+            (StatusCode::NOT_FOUND, "not-found"),
+            "{method} {path}"
+        );
     }
-    let reply = api.ask("POST", "/sites", Some(&theo), r#"{"domain":"x.example","account":2}"#).await;
+    let reply = api
+        .ask(
+            "POST",
+            "/sites",
+            Some(&theo),
+            r#"{"domain":"x.example","account":2}"#,
+        )
+        .await;
     assert_eq!(reply.status, StatusCode::NOT_FOUND, "{reply:?}");
     let list = api.ask("GET", "/sites", Some(&theo), "").await;
     assert_eq!(list.body.as_array().map(Vec::len), Some(0));
     let status = api.ask("GET", "/status", Some(&theo), "").await;
     assert_eq!(status.body["sites"].as_array().map(Vec::len), Some(0));
-    assert!(status.body["nodes"][0]["observed"].is_null(), "a customer sees no node's report");
-    assert_eq!(api.ask("GET", &format!("/sites/{site}"), Some(&mara), "").await.status, StatusCode::OK);
+    assert!(
+        status.body["nodes"][0]["observed"].is_null(),
+        "a customer sees no node's report"
+    );
+    assert_eq!(
+        api.ask("GET", &format!("/sites/{site}"), Some(&mara), "")
+            .await
+            .status,
+        StatusCode::OK
+    );
 }
 
 #[tokio::test]
 async fn root_on_the_node_is_an_administrator_and_tokens_still_count() {
     let api = TestApi::new().await;
-    assert_eq!(api.ask_as_root("GET", "/accounts", "").await.status, StatusCode::OK);
-    let reply = api.ask_as_root("POST", "/sites", r#"{"domain":"x.example"}"#).await;
-    assert_eq!((reply.status, reply.field()), (StatusCode::UNPROCESSABLE_ENTITY, "account"));
-    let reply = api.ask_as_root("POST", "/sites", r#"{"domain":"x.example","account":2}"#).await;
+    assert_eq!(
+        api.ask_as_root("GET", "/accounts", "").await.status,
+        StatusCode::OK
+    );
+    let reply = api
+        .ask_as_root("POST", "/sites", r#"{"domain":"x.example"}"#)
+        .await;
+    assert_eq!(
+        (reply.status, reply.field()),
+        (StatusCode::UNPROCESSABLE_ENTITY, "account")
+    );
+    let reply = api
+        .ask_as_root("POST", "/sites", r#"{"domain":"x.example","account":2}"#)
+        .await;
     assert_eq!(reply.status, StatusCode::OK, "{reply:?}");
 }

@@ -14,11 +14,22 @@ async fn check(api: &TestApi, token: &str, request: (&str, &str, &str), code: &s
     let (method, path, body) = request;
     let before = shown(api);
     let reply = api.ask(method, path, Some(token), body).await;
-    assert_eq!((reply.code(), reply.field()), (code, field), "{request:?} {reply:?}");
+    assert_eq!(
+        (reply.code(), reply.field()),
+        (code, field),
+        "{request:?} {reply:?}"
+    );
     assert!(reply.status.is_client_error(), "{reply:?}");
-    assert!(reply.body["message"].as_str().is_some_and(|m| m.len() > 10), "{reply:?}");
+    assert!(
+        reply.body["message"].as_str().is_some_and(|m| m.len() > 10),
+        "{reply:?}"
+    );
     let (desired, accounts, sites) = shown(api);
-    assert_eq!((accounts, sites), (before.1, before.2), "{request:?} changed something ({desired})");
+    assert_eq!(
+        (accounts, sites),
+        (before.1, before.2),
+        "{request:?} changed something ({desired})"
+    );
 }
 
 #[tokio::test]
@@ -26,17 +37,54 @@ async fn domains() {
     let api = TestApi::new().await;
     let mara = api.sign_in("mara").await;
     let long = format!("{}.example", "a.".repeat(123) + "abcdefgh");
-    for bad in ["", " ", "..", "a..b", "shop", "a b.example", "a\nb.example", "a\u{0}.example", "-a.example", "127.0.0.1", &long] {
+    for bad in [
+        "",
+        " ",
+        "..",
+        "a..b",
+        "shop",
+        "a b.example",
+        "a\nb.example",
+        "a\u{0}.example",
+        "-a.example",
+        "127.0.0.1",
+        &long,
+    ] {
         let body = serde_json::json!({ "domain": bad }).to_string();
-        check(&api, &mara, ("POST", "/sites", &body), "domain-invalid", "domain").await;
+        check(
+            &api,
+            &mara,
+            ("POST", "/sites", &body),
+            "domain-invalid",
+            "domain",
+        )
+        .await;
     }
-    let reply = api.ask("POST", "/sites", Some(&mara), r#"{"domain":"BÜCHER.example"}"#).await;
+    let reply = api
+        .ask(
+            "POST",
+            "/sites",
+            Some(&mara),
+            r#"{"domain":"BÜCHER.example"}"#,
+        )
+        .await;
     assert_eq!(reply.body["domains"][0], "xn--bcher-kva.example");
     assert_eq!(reply.body["title"], "bücher.example");
     let theo = api.sign_in("theo").await;
-    for taken in ["bücher.example", "xn--bcher-kva.example", "XN--BCHER-KVA.EXAMPLE."] {
+    for taken in [
+        "bücher.example",
+        "xn--bcher-kva.example",
+        "XN--BCHER-KVA.EXAMPLE.",
+    ] {
         let body = serde_json::json!({ "domain": taken }).to_string();
-        check(&api, &theo, ("POST", "/sites", &body), "domain-taken", "domain").await;
+        check(
+            &api,
+            &theo,
+            ("POST", "/sites", &body),
+            "domain-taken",
+            "domain",
+        )
+        .await;
     }
 }
 
@@ -46,8 +94,18 @@ async fn limits() {
     let mara = api.sign_in("mara").await;
     api.create_site(&mara, "one.example").await;
     api.create_site(&mara, "two.example").await;
-    let reply = api.ask("POST", "/sites", Some(&mara), r#"{"domain":"three.example"}"#).await;
-    assert_eq!((reply.status, reply.code()), (StatusCode::CONFLICT, "site-limit"));
+    let reply = api
+        .ask(
+            "POST",
+            "/sites",
+            Some(&mara),
+            r#"{"domain":"three.example"}"#,
+        )
+        .await;
+    assert_eq!(
+        (reply.status, reply.code()),
+        (StatusCode::CONFLICT, "site-limit")
+    );
     assert_eq!(reply.body["detail"], "2");
 }
 
@@ -55,16 +113,37 @@ async fn limits() {
 async fn shapes_of_requests() {
     let api = TestApi::new().await;
     let mara = api.sign_in("mara").await;
-    for body in ["", "{", "[]", "null", r#"{"domain":1}"#, r#"{"domain":"a.example","owner":3}"#,
-        r#"{"domain":"a.example","domain":"b.example"}"#, r#"{"domain":"a.example","uid":0}"#,
-        &format!("{}1{}", "[".repeat(10_000), "]".repeat(10_000))] {
+    for body in [
+        "",
+        "{",
+        "[]",
+        "null",
+        r#"{"domain":1}"#,
+        r#"{"domain":"a.example","owner":3}"#,
+        r#"{"domain":"a.example","domain":"b.example"}"#,
+        r#"{"domain":"a.example","uid":0}"#,
+        &format!("{}1{}", "[".repeat(10_000), "]".repeat(10_000)),
+    ] {
         check(&api, &mara, ("POST", "/sites", body), "malformed", "").await;
     }
     let large = format!(r#"{{"domain":"{}"}}"#, "a".repeat(100_000));
     check(&api, &mara, ("POST", "/sites", &large), "too-large", "").await;
-    for path in ["/sites/0", "/sites/x", "/sites/99999999999", "/sites/-1", "/sites/1%2f..", "/jobs/7", "/nothing", "/sites/1/apps/x"] {
+    for path in [
+        "/sites/0",
+        "/sites/x",
+        "/sites/99999999999",
+        "/sites/-1",
+        "/sites/1%2f..",
+        "/jobs/7",
+        "/nothing",
+        "/sites/1/apps/x",
+    ] {
         let reply = api.ask("GET", path, Some(&mara), "").await;
-        assert_eq!((reply.status, reply.code()), (StatusCode::NOT_FOUND, "not-found"), "{path}");
+        assert_eq!(
+            (reply.status, reply.code()),
+            (StatusCode::NOT_FOUND, "not-found"),
+            "{path}"
+        );
     }
 }
 
@@ -73,7 +152,8 @@ async fn accounts() {
     let api = TestApi::new().await;
     let admin = api.sign_in("admin").await;
     let body = |login: &str, name: &str, email: &str, password: &str| {
-        serde_json::json!({ "login": login, "name": name, "email": email, "password": password }).to_string()
+        serde_json::json!({ "login": login, "name": name, "email": email, "password": password })
+            .to_string()
     };
     let long = "x".repeat(101);
     for (login, name, email, password, code, field) in [
@@ -83,14 +163,39 @@ async fn accounts() {
         ("new", "N\nM", "a@b.example", PASSWORD, "invalid", "name"),
         ("new", &long, "a@b.example", PASSWORD, "invalid", "name"),
         ("new", "N", "nobody", PASSWORD, "invalid", "email"),
-        ("new", "N", "|/bin/sh@b.example", PASSWORD, "invalid", "email"),
-        ("new", "N", "a@b.example", "short", "password-weak", "password"),
+        (
+            "new",
+            "N",
+            "|/bin/sh@b.example",
+            PASSWORD,
+            "invalid",
+            "email",
+        ),
+        (
+            "new",
+            "N",
+            "a@b.example",
+            "short",
+            "password-weak",
+            "password",
+        ),
         ("mara", "N", "a@b.example", PASSWORD, "login-taken", "login"),
     ] {
-        check(&api, &admin, ("POST", "/accounts", &body(login, name, email, password)), code, field).await;
+        check(
+            &api,
+            &admin,
+            ("POST", "/accounts", &body(login, name, email, password)),
+            code,
+            field,
+        )
+        .await;
     }
     let reply = api.ask("DELETE", "/accounts/1", Some(&admin), "").await;
-    assert_eq!((reply.status, reply.code()), (StatusCode::CONFLICT, "conflict"), "oneself can't be deleted");
+    assert_eq!(
+        (reply.status, reply.code()),
+        (StatusCode::CONFLICT, "conflict"),
+        "oneself can't be deleted"
+    );
 }
 
 #[tokio::test]
@@ -102,9 +207,19 @@ async fn deleting_a_site_repeats_its_name() {
     for wrong in [r#"{"confirm":""}"#, r#"{"confirm":"other.example"}"#] {
         check(&api, &mara, ("DELETE", &path, wrong), "invalid", "confirm").await;
     }
-    let reply = api.ask("DELETE", &path, Some(&mara), r#"{"confirm":"Gone.Example"}"#).await;
+    let reply = api
+        .ask(
+            "DELETE",
+            &path,
+            Some(&mara),
+            r#"{"confirm":"Gone.Example"}"#,
+        )
+        .await;
     assert_eq!(reply.status, StatusCode::OK, "{reply:?}");
-    assert_eq!(api.ask("GET", &path, Some(&mara), "").await.status, StatusCode::NOT_FOUND);
+    assert_eq!(
+        api.ask("GET", &path, Some(&mara), "").await.status,
+        StatusCode::NOT_FOUND
+    );
 }
 
 #[tokio::test]
@@ -117,8 +232,22 @@ async fn installing() {
         serde_json::json!({ "app": app, "title": "Shop", "admin_login": "mara", "admin_email": email,
             "admin_password": password }).to_string()
     };
-    check(&api, &mara, ("POST", &path, &body("nonsense", "a@b.example", PASSWORD)), "unknown-app", "app").await;
-    check(&api, &mara, ("POST", &path, &body("wordpress", "nobody", PASSWORD)), "invalid", "admin_email").await;
+    check(
+        &api,
+        &mara,
+        ("POST", &path, &body("nonsense", "a@b.example", PASSWORD)),
+        "unknown-app",
+        "app",
+    )
+    .await;
+    check(
+        &api,
+        &mara,
+        ("POST", &path, &body("wordpress", "nobody", PASSWORD)),
+        "invalid",
+        "admin_email",
+    )
+    .await;
 }
 
 #[tokio::test]
@@ -128,6 +257,13 @@ async fn nodes() {
     check(&api, &admin, ("DELETE", "/nodes/9", ""), "unknown-node", "").await;
     for minutes in [0, 1_441] {
         let body = format!(r#"{{"minutes":{minutes}}}"#);
-        check(&api, &admin, ("POST", "/nodes/tokens", &body), "invalid", "minutes").await;
+        check(
+            &api,
+            &admin,
+            ("POST", "/nodes/tokens", &body),
+            "invalid",
+            "minutes",
+        )
+        .await;
     }
 }

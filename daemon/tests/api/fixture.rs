@@ -72,14 +72,25 @@ impl TestApi {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let (clock, tasks) = (Clock::system(), Tasks::new());
         let cluster = ClusterId("c".repeat(32));
-        let authority = ClusterAuthority::create(cluster.clone(), clock.wall()).expect("an authority");
+        let authority =
+            ClusterAuthority::create(cluster.clone(), clock.wall()).expect("an authority");
         let key = *authority.secrets.session.expose();
         let identity = NodeIdentity::create(authority, ME, clock.wall()).expect("an identity");
         let start = Start::begin(folder.path(), clock.wall()).expect("a start");
         let listen = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
-        let roster = Roster { nodes: BTreeMap::from([(ME, listen)]), ..Roster::default() };
-        let settings = GroupSettings { listen, identity, start, roster };
-        let group = Group::start(settings, &tasks, &clock).await.expect("a group");
+        let roster = Roster {
+            nodes: BTreeMap::from([(ME, listen)]),
+            ..Roster::default()
+        };
+        let settings = GroupSettings {
+            listen,
+            identity,
+            start,
+            roster,
+        };
+        let group = Group::start(settings, &tasks, &clock)
+            .await
+            .expect("a group");
         let registry = Registry::open(RegistryConfig {
             path: folder.path().join("registry.sqlite"),
             me: ME,
@@ -125,21 +136,49 @@ impl TestApi {
             installs,
             join_token_text: Box::new(|secret| hex::encode(secret)),
             spread_revocation: Box::new(move |session, expires_at| {
-                let _stopped = inputs.send(Input::Own(OwnFact::RevokedSession(session, expires_at)));
+                let _stopped =
+                    inputs.send(Input::Own(OwnFact::RevokedSession(session, expires_at)));
             }),
         };
-        let cluster = Cluster { id: cluster, name: "Test".to_owned(), panel_domains: Vec::new(), copies: 2 };
+        let cluster = Cluster {
+            id: cluster,
+            name: "Test".to_owned(),
+            panel_domains: Vec::new(),
+            copies: 2,
+        };
         let name = NodeName::parse("n1").expect("a name");
-        registry.init_cluster(cluster, name, IpAddr::V4(Ipv4Addr::LOCALHOST)).await.expect("a cluster");
-        let test = Self { router: endpoints::router(Arc::new(api)), registry, clock, _folder: folder, _tasks: tasks };
-        test.create_account("admin", Role::Administrator, Limits::default()).await;
-        test.create_account("mara", Role::Customer, Limits { sites: 2, databases: 2 }).await;
-        test.create_account("theo", Role::Customer, Limits::default()).await;
+        registry
+            .init_cluster(cluster, name, IpAddr::V4(Ipv4Addr::LOCALHOST))
+            .await
+            .expect("a cluster");
+        let test = Self {
+            router: endpoints::router(Arc::new(api)),
+            registry,
+            clock,
+            _folder: folder,
+            _tasks: tasks,
+        };
+        test.create_account("admin", Role::Administrator, Limits::default())
+            .await;
+        test.create_account(
+            "mara",
+            Role::Customer,
+            Limits {
+                sites: 2,
+                databases: 2,
+            },
+        )
+        .await;
+        test.create_account("theo", Role::Customer, Limits::default())
+            .await;
         test
     }
 
     pub async fn create_account(&self, login: &str, role: Role, limits: Limits) {
-        let password_hash = Passwords::default().hash(PASSWORD.to_owned()).await.expect("hashed");
+        let password_hash = Passwords::default()
+            .hash(PASSWORD.to_owned())
+            .await
+            .expect("hashed");
         let change = Change::CreateAccount {
             login: LoginName::parse(login).expect("a login"),
             name: login.to_owned(),
@@ -154,27 +193,56 @@ impl TestApi {
 
     /// Asks with a bearer token, or without.
     pub async fn ask(&self, method: &str, path: &str, token: Option<&str>, body: &str) -> Reply {
-        let request = Request::builder().method(method).uri(format!("/api/v1{path}"));
+        let request = Request::builder()
+            .method(method)
+            .uri(format!("/api/v1{path}"));
         let request = match token {
             Some(token) => request.header(header::AUTHORIZATION, format!("Bearer {token}")),
             None => request,
         };
-        self.send(request.body(Body::from(body.to_owned())).expect("a request")).await
+        self.send(
+            request
+                .body(Body::from(body.to_owned()))
+                .expect("a request"),
+        )
+        .await
     }
 
     /// Asks as root on the node does.
     pub async fn ask_as_root(&self, method: &str, path: &str, body: &str) -> Reply {
-        let request = Request::builder().method(method).uri(format!("/api/v1{path}"));
-        let request = request.extension(ThroughControlSocket).body(Body::from(body.to_owned()));
+        let request = Request::builder()
+            .method(method)
+            .uri(format!("/api/v1{path}"));
+        let request = request
+            .extension(ThroughControlSocket)
+            .body(Body::from(body.to_owned()));
         self.send(request.expect("a request")).await
     }
 
     pub async fn send(&self, request: Request<Body>) -> Reply {
-        let response = self.router.clone().oneshot(request).await.expect("an answer");
+        let response = self
+            .router
+            .clone()
+            .oneshot(request)
+            .await
+            .expect("an answer");
         let status = response.status();
-        let cookie = response.headers().get(header::SET_COOKIE).and_then(|v| v.to_str().ok()).map(str::to_owned);
-        let bytes = response.into_body().collect().await.expect("a body").to_bytes();
-        Reply { status, body: serde_json::from_slice(&bytes).unwrap_or(Value::Null), cookie }
+        let cookie = response
+            .headers()
+            .get(header::SET_COOKIE)
+            .and_then(|v| v.to_str().ok())
+            .map(str::to_owned);
+        let bytes = response
+            .into_body()
+            .collect()
+            .await
+            .expect("a body")
+            .to_bytes();
+        Reply {
+            status,
+            body: serde_json::from_slice(&bytes).unwrap_or(Value::Null),
+            cookie,
+        }
     }
 
     /// Signs in and returns the session's token.
