@@ -8,6 +8,10 @@
 # The server itself is an ordinary `cargo build -p hwc-panel`.
 set -euo pipefail
 cd "$(dirname "$0")/.."
+mkdir -p target
+# One at a time: two builds would pull the new folder from under each other.
+exec 9>target/.build-panel.lock
+flock 9
 mode=${1:-dev}
 case $mode in dev | release) ;; *) echo "usage: tools/build-panel.sh [dev|release]" >&2; exit 2 ;; esac
 
