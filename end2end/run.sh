@@ -11,8 +11,9 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-programs=$PWD/target/debug
-results=$PWD/end2end/results
+root=$PWD
+programs=$root/target/debug
+results=$root/end2end/results
 # Booting three nodes and making a cluster of them takes half a minute on a fast machine.
 up_limit=300
 down_limit=120
@@ -51,8 +52,8 @@ finish() {
   set +e
   if [ "$rc" != 0 ]; then
     [ -z "$lab_id" ] || keep_logs
-    say "failed; what there is to see is in ${results#"$PWD"/}:"
-    find "$results" -type f \( -name 'trace.zip' -o -name '*.png' -o -name '*.log' \) -not -path '*/shots/*' | sort | sed "s|^$PWD/|  |"
+    say "failed; what there is to see is in ${results#"$root"/}:"
+    find "$results" -type f \( -name 'trace.zip' -o -name '*.png' -o -name '*.log' \) -not -path '*/shots/*' | sort | sed "s|^$root/|  |"
     say "a trace is shown by: (cd end2end && npx playwright show-trace PATH/trace.zip)"
   fi
   # A lab that did not come up whole took itself away.

@@ -74,9 +74,9 @@ export class Api {
     readonly account: AccountView,
   ) {}
 
-  static async signIn(login: Login): Promise<Api> {
+  static async signIn({ login, password }: Login): Promise<Api> {
     const stranger = await request.newContext({ ignoreHTTPSErrors: true });
-    const answer = await stranger.post(`${cluster.panel_url}/api/v1/session`, { data: login });
+    const answer = await stranger.post(`${cluster.panel_url}/api/v1/session`, { data: { login, password } });
     expect(answer.status(), await answer.text()).toBe(200);
     const { token, account } = (await answer.json()) as { token: string; account: AccountView };
     await stranger.dispose();

@@ -33,8 +33,10 @@ export async function startNode(name: string): Promise<void> {
 }
 
 async function runningNodes(): Promise<string[]> {
-  const status = JSON.parse(await lab('--json', 'status')) as { nodes: { name: string; state: string }[] };
-  return status.nodes.filter((node) => node.state === 'running').map((node) => node.name);
+  const { labs } = JSON.parse(await lab('--json', 'status')) as { labs: { id: string; nodes: { name: string; state: string }[] }[] };
+  const ours = labs.find(({ id }) => id === cluster.lab_id);
+  if (!ours) throw new Error(`lab ${cluster.lab_id} is gone`);
+  return ours.nodes.filter(({ state }) => state === 'running').map(({ name }) => name);
 }
 
 export interface Visit {

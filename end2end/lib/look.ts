@@ -38,7 +38,8 @@ export async function expectAccessible(page: Page): Promise<void> {
     help,
     where: nodes.map(({ target, failureSummary }) => `${target.join(' ')}: ${failureSummary}`),
   }));
-  expect(found, 'what axe found').toEqual([]);
+  // Soft: one run shows what is wrong on all pages.
+  expect.soft(found, `what axe found on ${page.url()}`).toEqual([]);
 }
 
 /** Nothing but what scrolls by itself is wider than the window. */
@@ -47,5 +48,5 @@ export async function expectNothingSideways(page: Page): Promise<void> {
     needed: document.documentElement.scrollWidth,
     offered: document.documentElement.clientWidth,
   }));
-  expect(needed, 'width of the page').toBeLessThanOrEqual(offered);
+  expect.soft(needed, `width of ${page.url()}`).toBeLessThanOrEqual(offered);
 }

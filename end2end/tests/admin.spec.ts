@@ -74,7 +74,7 @@ test('a customer who was just created signs in', async ({ page, browser, admin }
 });
 
 test.describe('refusals', () => {
-  test.use({ expectedComplaints: [/Failed to load resource: the server responded with a status of 4\d\d/] });
+  test.use({ expectedComplaints: /Failed to load resource: the server responded with a status of 4\d\d/ });
 
   test('a user name that somebody has is refused at its field', async ({ page, admin, customer }) => {
     await bringSession(page.context(), admin.token);

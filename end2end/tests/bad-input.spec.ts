@@ -9,7 +9,7 @@ import { createSite, expectRefusal, open, signIn } from '../lib/panel';
 import { bringSession, expect, test, type Customer } from '../lib/test';
 
 // A refusal is an HTTP status, and the browser notes each of them.
-test.use({ expectedComplaints: [/Failed to load resource: the server responded with a status of 4\d\d/] });
+test.use({ expectedComplaints: /Failed to load resource: the server responded with a status of 4\d\d/ });
 
 test.describe('signing in', () => {
   test('a wrong password is refused and what was typed stays', async ({ page, customer }) => {

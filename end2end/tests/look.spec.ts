@@ -100,7 +100,7 @@ test('an administrator’s nodes and accounts', async ({ page, admin }) => {
 });
 
 test.describe('what is not there', () => {
-  test.use({ expectedComplaints: [/Failed to load resource: the server responded with a status of 404/] });
+  test.use({ expectedComplaints: /Failed to load resource: the server responded with a status of 404/ });
 
   test('a page that does not exist', async ({ page, signedIn }) => {
     expect(signedIn.account.id).toBeGreaterThan(0);
@@ -115,7 +115,7 @@ test('in German, and mirrored for languages that are written right to left', asy
   await page.context().addCookies([{ name: 'hwc-lang', value: 'de', url: cluster.panel_url, secure: true }]);
   await open(page, '/sites');
   await expect(page.locator('html')).toHaveAttribute('lang', 'de');
-  await expect(page.getByRole('heading', { name: 'Meine Sites', level: 1 })).toBeVisible();
+  await expect(page.getByRole('heading', { name: 'Meine Websites', level: 1 })).toBeVisible();
   await look(page, 'sites-de');
   // No language of ours is written right to left yet; the pages have to be ready for one.
   await page.evaluate(() => document.documentElement.setAttribute('dir', 'rtl'));
@@ -139,7 +139,9 @@ test('the keyboard suffices to sign in and to create a site', async ({ page, cus
     await page.keyboard.press('Tab');
     await expect(page.getByRole('link', { name: 'Skip to content' })).toBeFocused();
     await page.keyboard.press('Enter');
-    await expect(page.getByRole('main')).toBeFocused();
+    await page.keyboard.press('Tab');
+    await expect(page.getByRole('main').locator(':focus')).toBeVisible();
+    await page.keyboard.press('Shift+Tab');
   });
 
   await tabTo(page, page.getByRole('main').getByRole('link', { name: 'New site' }).first());

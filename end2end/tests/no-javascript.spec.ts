@@ -74,7 +74,7 @@ test('sign in, create a site, see it, delete it, sign out', async ({ page, custo
 
   await test.step('sign out', async () => {
     await page.locator('button.who').click();
-    await page.getByRole('button', { name: 'Sign out' }).click();
+    await page.getByRole('button', { name: 'Sign out', exact: true }).click();
     await expect(page).toHaveURL(/\/sign-in/);
     await page.goto('/sites');
     await expect(page).toHaveURL(/\/sign-in\?next=\/sites/);
