@@ -9,10 +9,11 @@ use crate::config::NodeConfig;
 use crate::database_template::Template;
 use crate::error::YakdError;
 use crate::files::{Changes, FileSet};
-use crate::gather::{DatabasePart, DatasetPart, SitePart, Wanted};
+use crate::gather::{DatabasePart, DatasetPart, SitePart, Wanted, gather};
 use crate::home::{self, Home, Owner, as_owner};
 use crate::render::{self, Places};
 use crate::{processes, systemd};
+use hwc_api::desired::Desired;
 use hwc_api::ids::DatasetId;
 use hwc_runtime::clock::Clock;
 use hwc_runtime::command::run;
@@ -76,6 +77,29 @@ pub(crate) struct Datasets {
     pub clock: Clock,
     pub template: Template,
     pub running: Running,
+    pub newest: Newest,
+}
+
+/// The newest settings that anybody brought. A run of the reconciler may hold older ones than a
+/// start that overtook it; what it would stop or remove is looked up here first.
+#[derive(Debug, Default)]
+pub(crate) struct Newest(Mutex<(u64, Arc<Wanted>)>);
+
+impl Newest {
+    /// Takes settings if they are newer, and gives the newest.
+    pub(crate) fn note(&self, desired: &Desired) -> Arc<Wanted> {
+        let mut newest = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if desired.index >= newest.0 {
+            *newest = (desired.index, Arc::new(gather(desired)));
+        }
+        Arc::clone(&newest.1)
+    }
+
+    /// The newest.
+    pub(crate) fn get(&self) -> Arc<Wanted> {
+        let newest = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        Arc::clone(&newest.1)
+    }
 }
 
 impl Datasets {

@@ -11,18 +11,19 @@ mod units;
 
 use crate::config::NodeConfig;
 use crate::database_template::Template;
-use crate::dataset::{Datasets, Running, StopKind};
+use crate::dataset::{Datasets, Newest, Running, StopKind};
 use crate::error::YakdError;
-use crate::gather::{Wanted, gather};
+use crate::gather::Wanted;
 use crate::render;
 use hwc_api::desired::Desired;
 use hwc_api::ids::{DatabaseId, DatasetId};
-use hwc_api::observed::ServiceObserved;
+use hwc_api::observed::{ServiceObserved, ServiceState};
 use hwc_api::problem::Problem;
 use hwc_runtime::clock::{Clock, Moment};
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// How long a state that was put in place is believed without reading all files again: somebody
@@ -50,7 +51,7 @@ pub struct Yakd {
 /// The last run that went without a problem.
 #[derive(Debug)]
 struct Memory {
-    wanted: Wanted,
+    wanted: Arc<Wanted>,
     at: Moment,
 }
 
@@ -65,6 +66,7 @@ impl Yakd {
                 clock,
                 template,
                 running: Running::default(),
+                newest: Newest::default(),
             },
             memory: tokio::sync::Mutex::new(None),
         }
@@ -101,7 +103,7 @@ impl Yakd {
     /// Makes the services follow the registry. `live` are the datasets that are live here.
     pub async fn reconcile(&self, desired: &Desired, live: &BTreeSet<DatasetId>) -> Report {
         let mut memory = self.memory.lock().await;
-        let wanted = gather(desired);
+        let wanted = self.datasets.newest.note(desired);
         let now = self.datasets.clock.now();
         let is_believed = memory
             .as_ref()
@@ -110,7 +112,7 @@ impl Yakd {
         if !is_believed {
             let found = self.bring_about(&wanted).await;
             *memory = found.is_empty().then(|| Memory {
-                wanted: wanted.clone(),
+                wanted: Arc::clone(&wanted),
                 at: now,
             });
             problems.extend(found);
@@ -128,6 +130,14 @@ impl Yakd {
                 Vec::new()
             }
         };
+        let is_down = |service: &ServiceObserved| service.state == ServiceState::Failed;
+        if services
+            .iter()
+            .any(|s| s.name == services::APACHE && is_down(s))
+        {
+            // The next run starts it.
+            *memory = None;
+        }
         Report {
             applied_index: desired.index,
             problems,
@@ -136,15 +146,15 @@ impl Yakd {
     }
 
     /// Each service by itself: what hinders one does not hold up the others.
-    async fn bring_about(&self, wanted: &Wanted) -> Vec<Problem> {
+    async fn bring_about(&self, wanted: &Arc<Wanted>) -> Vec<Problem> {
         let mut problems = Vec::new();
         let mut note = |result: Result<Vec<Problem>, YakdError>| match result {
             Ok(found) => problems.extend(found),
             Err(error) => problems.push(error.to_problem()),
         };
         note(self.datasets.ensure_run_folders().map(|()| Vec::new()));
-        note(self.stop_unwanted(wanted).await);
-        note(accounts::reconcile(wanted, &self.datasets.clock).await);
+        note(self.stop_unwanted().await);
+        note(accounts::reconcile(&self.datasets, wanted).await);
         note(units::reconcile(&self.datasets, wanted).await);
         note(apache::reconcile(&self.datasets.config, wanted).await);
         note(self.datasets.template.ensure().await.map(|()| Vec::new()));
@@ -152,11 +162,11 @@ impl Yakd {
     }
 
     /// Stops what runs for sites and databases that the registry does not have any more.
-    async fn stop_unwanted(&self, wanted: &Wanted) -> Result<Vec<Problem>, YakdError> {
+    async fn stop_unwanted(&self) -> Result<Vec<Problem>, YakdError> {
         let mut problems = Vec::new();
         for part in self.datasets.running.parts().await {
             let dataset = part.dataset();
-            if wanted.part_of(dataset).is_none()
+            if self.datasets.newest.get().part_of(dataset).is_none()
                 && let Err(error) = self.datasets.stop(dataset, StopKind::Planned).await
             {
                 problems.push(error.to_problem());
@@ -175,7 +185,8 @@ impl Yakd {
         desired: &Desired,
         dataset: DatasetId,
     ) -> Result<(), YakdError> {
-        self.datasets.start(&gather(desired), dataset).await
+        let wanted = self.datasets.newest.note(desired);
+        self.datasets.start(&wanted, dataset).await
     }
 
     /// Stops everything that could write to a dataset and returns when nothing is left that could.

@@ -49,12 +49,15 @@ pub async fn fetch(
 /// # Errors
 /// When TLS can't be set up.
 pub fn client() -> reqwest::Result<reqwest::Client> {
+    builder().build()
+}
+
+fn builder() -> reqwest::ClientBuilder {
     reqwest::Client::builder()
         .https_only(true)
         .redirect(reqwest::redirect::Policy::limited(REDIRECTS_MAX))
         .connect_timeout(PAUSE_MAX)
         .read_timeout(PAUSE_MAX)
-        .build()
 }
 
 fn unavailable(reason: impl std::fmt::Display) -> Problem {
@@ -154,74 +157,4 @@ async fn prove(file: File, version: &Version) -> Result<File, Problem> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::apps::catalogue::ArchiveFormat;
-
-    fn version(folder: &Path, content: &[u8]) -> Version {
-        let path = folder.join("tiny-1.tar.gz");
-        std::fs::write(&path, content).expect("written");
-        Version {
-            version: "1".into(),
-            sources: vec![
-                Source::Mirror(folder.join("absent.tar.gz")),
-                Source::Mirror(path),
-            ],
-            format: ArchiveFormat::TarGz,
-            sha256: Sha256::digest(b"the right content").into(),
-            bytes: 17,
-            top: None,
-        }
-    }
-
-    async fn get(version: &Version, folder: &Path) -> Result<File, Problem> {
-        let client = reqwest::Client::new();
-        fetch(version, &client, folder, |_| {}).await
-    }
-
-    #[tokio::test]
-    async fn only_what_the_catalogue_pins_is_taken() {
-        let folder = tempfile::tempdir().expect("a temporary folder");
-        let good = version(folder.path(), b"the right content");
-        let mut text = String::new();
-        let mut file = get(&good, folder.path()).await.expect("taken");
-        file.read_to_string(&mut text).expect("read");
-        assert_eq!(text, "the right content");
-        for bad in [
-            "the wrong content",
-            "the right content and more",
-            "short",
-            "",
-        ] {
-            let bad = version(folder.path(), bad.as_bytes());
-            let problem = get(&bad, folder.path()).await.expect_err("refused");
-            assert_eq!(problem.code, ProblemCode::ArchiveChecksum);
-        }
-    }
-
-    #[tokio::test]
-    async fn an_absent_archive_is_said_to_be() {
-        let folder = tempfile::tempdir().expect("a temporary folder");
-        let mut version = version(folder.path(), b"");
-        version.sources.truncate(1);
-        let problem = get(&version, folder.path()).await.expect_err("absent");
-        assert_eq!(problem.code, ProblemCode::ArchiveUnavailable);
-        assert!(
-            problem.message.contains("absent.tar.gz"),
-            "{}",
-            problem.message
-        );
-    }
-
-    #[tokio::test]
-    async fn what_is_not_https_is_not_asked() {
-        let folder = tempfile::tempdir().expect("a temporary folder");
-        let mut version = version(folder.path(), b"");
-        version.sources = vec![Source::Https("http://127.0.0.1:9/x.tar.gz".into())];
-        let client = client().expect("built");
-        let problem = fetch(&version, &client, folder.path(), |_| {})
-            .await
-            .expect_err("refused");
-        assert_eq!(problem.code, ProblemCode::ArchiveUnavailable);
-    }
-}
+mod tests;

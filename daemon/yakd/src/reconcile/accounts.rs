@@ -1,6 +1,7 @@
 //! Unix users and groups: made by systemd-sysusers from our file, removed when the registry has
 //! no use for them any more, their processes first.
 
+use crate::dataset::Datasets;
 use crate::error::YakdError;
 use crate::files::FileSet;
 use crate::gather::{TenantId, Wanted};
@@ -47,15 +48,24 @@ pub(crate) async fn create(wanted: &Wanted) -> Result<(), YakdError> {
 }
 
 /// Makes the system's users those that are wanted; gives what could not be done.
-pub(crate) async fn reconcile(wanted: &Wanted, clock: &Clock) -> Result<Vec<Problem>, YakdError> {
+pub(crate) async fn reconcile(
+    datasets: &Datasets,
+    wanted: &Wanted,
+) -> Result<Vec<Problem>, YakdError> {
     let target: BTreeMap<_, _> = accounts::users(wanted)
         .map(|(name, id)| (name, id.number()))
         .collect();
     let before = present()?;
     for (name, uid) in &before {
         // One with another number belongs to another cluster's registry, or a restored system's.
-        if target.get(name) != Some(uid) {
-            remove(name, *uid, clock).await?;
+        if target.get(name) == Some(uid) {
+            continue;
+        }
+        // A start with newer settings may have made it a moment ago.
+        let newest = datasets.newest.get();
+        let is_new = accounts::users(&newest).any(|(n, id)| n == *name && id.number() == *uid);
+        if !is_new {
+            remove(name, *uid, &datasets.clock).await?;
         }
     }
     create(wanted).await?;

@@ -10,6 +10,9 @@ use hwc_api::observed::{ServiceObserved, ServiceState};
 use hwc_api::problem::{Problem, ProblemCode};
 use std::collections::BTreeSet;
 
+/// Apache's name in reports.
+pub(crate) const APACHE: &str = "apache";
+
 /// Looks at Apache and at everything that should listen here.
 pub(crate) async fn observe(
     datasets: &Datasets,
@@ -28,7 +31,7 @@ pub(crate) async fn observe(
         .await?
         .first()
         .copied());
-    let mut services = vec![service("apache", apache)];
+    let mut services = vec![service(APACHE, apache)];
     for (name, parts) in [("php", sites), ("mariadb", databases)] {
         let state = group(datasets, &parts, &mut problems).await?;
         services.push(service(name, state));

@@ -11,12 +11,26 @@ use crate::systemd;
 use hwc_api::desired::PhpVersion;
 use hwc_api::problem::{Problem, ProblemCode};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 /// Puts the files in place; gives what was refused.
 pub(crate) async fn reconcile(
     datasets: &Datasets,
-    wanted: &Wanted,
+    wanted: &Arc<Wanted>,
 ) -> Result<Vec<Problem>, YakdError> {
+    let mut wanted = Arc::clone(wanted);
+    loop {
+        let problems = put_in_place(datasets, &wanted).await?;
+        let newest = datasets.newest.get();
+        if *newest == *wanted {
+            return Ok(problems);
+        }
+        // A start with newer settings has written units meanwhile, and this run removed them.
+        wanted = newest;
+    }
+}
+
+async fn put_in_place(datasets: &Datasets, wanted: &Wanted) -> Result<Vec<Problem>, YakdError> {
     let root = Path::new("/");
     let staging = datasets.config.run.join("yakd/staged");
     let mut problems = Vec::new();

@@ -11,7 +11,10 @@ use crate::files::{File, FileSet, Rendered};
 /// Where the file is.
 pub const PATH: &str = "/etc/hwc/mariadb.cnf";
 
-/// Renders the file.
+/// Where the settings of command-line clients are.
+pub const CLIENT_PATH: &str = "/etc/mysql/mariadb.conf.d/90-hwc-client.cnf";
+
+/// Renders the files.
 ///
 /// # Errors
 /// When a value can't be written.
@@ -28,13 +31,26 @@ pub fn render(config: &NodeConfig) -> Result<FileSet<Rendered>, Unwritable> {
     settings.set("max_connections", &connections)?;
     let mut files = FileSet::default();
     files.add(PATH, File::public(settings.finish()?));
+    files.add(CLIENT_PATH, File::public(client()?));
     Ok(files)
+}
+
+/// Since 11.4 the command-line clients refuse a server without TLS when a password is given. On
+/// this machine that server is the front door, behind a socket.
+fn client() -> Result<String, Unwritable> {
+    let mut settings = Document::new('#', "Written by hwcd.")?;
+    settings.section("client")?;
+    settings.set("ssl-verify-server-cert", "0")?;
+    settings.finish()
 }
 
 const FIXED: &[(&str, &str)] = &[
     // Reached through a socket that systemd hands over, and by no other way.
     ("skip_networking", "1"),
     ("skip_name_resolve", "1"),
+    // Only a socket of this machine leads here. With TLS the server would draw an RSA key at every
+    // start, which takes longer than everything else of it.
+    ("ssl", "0"),
     ("character_set_server", "utf8mb4"),
     // A commit that was acknowledged is on disk.
     ("innodb_flush_log_at_trx_commit", "1"),

@@ -22,7 +22,7 @@ pub struct Sandbox<'a> {
 }
 
 /// Places where other tenants, other services or the daemon keep what is theirs.
-const INACCESSIBLE: &str = "-/etc/apache2 -/etc/mysql -/etc/ssh -/etc/shadow -/etc/shadow- \
+const INACCESSIBLE: &str = "-/etc/apache2 -/etc/ssh -/etc/shadow -/etc/shadow- \
     -/etc/gshadow -/etc/gshadow- -/var/lib/mysql -/var/lib/hwc -/var/log -/var/spool \
     -/var/backups -/var/cache/apache2 -/boot -/media -/mnt -/opt";
 
