@@ -1,7 +1,7 @@
 //! The conductor: feeds the brain and carries out what it decides. No policy of its own.
 //!
 //! One task owns the brain and the picture of the cluster. Everything that happens reaches it as an
-//! [`Input`]; each input is a fact, given to [`StateMachine::step`](hwc_state_machine::StateMachine)
+//! [`input::Input`]; each input is a fact, given to [`hwc_state_machine::StateMachine::step`]
 //! with the time; each action is carried out by [`hands`]: at once where it only shows or asks
 //! something, in a queue per dataset where it takes time. The task never waits for anything but the
 //! next input, so its own pauses are the node's: one longer than [`FREEZE_LIMIT`] closes all gates

@@ -160,7 +160,7 @@ fn kill_once(lab: &Lab) -> Result<Kill> {
 fn streams(run: &str) -> Vec<Stream> {
     let stream = |name, path: &str, per_second| Stream { name, path: path.to_owned(), per_second };
     vec![
-        stream("wordpress", "/?p=1", 2),
+        stream("wordpress", "/", 2),
         stream("php", "/hello.php", 20),
         stream("file", "/file.txt", 20),
         stream("row", &format!("/write.php?run={run}&n={{n}}"), 10),

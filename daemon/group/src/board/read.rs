@@ -121,7 +121,10 @@ impl Reader {
             };
             let now = self.clock.now();
             if now.since(last) > STANDSTILL {
-                return Err(io::Error::new(io::ErrorKind::TimedOut, "this node stood still"));
+                return Err(io::Error::new(
+                    io::ErrorKind::TimedOut,
+                    "this node stood still",
+                ));
             }
             last = now;
             match frame {
