@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # tools/build-panel.sh [dev|release]: the browser's half of the panel into target/site.
 #
-#   target/site/pkg/hwc.js, hwc_bg.wasm, hwc.css   with .br and .gz beside them in release
+#   target/site/pkg/hwc.js, hwc_bg.wasm, hwc.css   with .gz beside them; in release with .br too
 #   target/site/fonts, favicon.svg, ...            from public/
 #
 # The new folder replaces the old one whole at the end, so that a panel that runs never sees half.
@@ -47,11 +47,14 @@ if [ "$mode" = release ]; then
   else
     echo "build-panel: no wasm-opt (npm install in end2end/ brings it): the module stays a third larger" >&2
   fi
-  for file in "$new"/pkg/hwc.js "$new"/pkg/hwc_bg.wasm "$new"/pkg/hwc.css "$new"/*.svg; do
-    gzip --keep --best --force "$file"
-    ! command -v brotli >/dev/null || brotli --keep --best --force "$file"
-  done
 fi
 
+# Compressed here once, not for every visitor: well in release, quickly in dev.
+effort=1; [ "$mode" = dev ] || effort=9
+for file in "$new"/pkg/hwc.js "$new"/pkg/hwc_bg.wasm "$new"/pkg/hwc.css; do
+  gzip --keep "-$effort" "$file"
+  if [ "$mode" = release ] && command -v brotli >/dev/null; then brotli --keep --best "$file"; fi
+done
+
 rm -rf "$site"; mv "$new" "$site"
-wc -c "$site"/pkg/hwc.js "$site"/pkg/hwc_bg.wasm "$site"/pkg/hwc.css | sed 's/^/build-panel: /'
+wc -c "$site"/pkg/* | sed 's/^/build-panel: /'

@@ -45,7 +45,8 @@ job-so-far = bisher { $time }
 job-took = Dauerte { $time }
 job-watch = Zusehen
 job-leave = Sie können diese Seite verlassen. Es geht weiter, und „Aktivität“ sagt, wenn es fertig ist.
-job-log = Protokoll
+job-log = Protokoll, live
+job-log-kept = Protokoll
 job-how-it-went = Wie es lief
 job-to-site = Zur Website
 job-answers = { $site } antwortet, { $time } nach dem Klick.
@@ -57,18 +58,10 @@ ready-checked = Die Startseite wurde geöffnet und antwortet
 
 ## Die Schritte einer Installation
 
-job-step-prepare = Website ansehen
-job-step-check = Archiv von { $app } prüfen
-job-step-check-site = Website ansehen
-job-step-clear = Entfernen, was da war
-job-step-fetch = { $app } holen
-job-step-verify-archive = Archiv von { $app } prüfen
-job-step-unpack = { $app } auspacken
+job-step-check = Website ansehen
+job-step-fetch = Archiv holen
+job-step-unpack = Prüfen und auspacken
 job-step-database = Datenbank anlegen
-job-step-create-database = Datenbank anlegen
-job-step-wait-database = Auf die Datenbank warten
 job-step-configure = Konfiguration schreiben
 job-step-install = { $app } einrichten
-job-step-setup = { $app } einrichten
-job-step-record = Festhalten, was installiert wurde
 job-step-verify = Website öffnen und nachsehen

@@ -50,6 +50,7 @@ node-live-count = { $sites ->
    *[other] { $databases } Datenbanken
 }
 node-version = Version
+node-reported = Letzte Meldung
 node-started = Gestartet
 node-problems = Zu beachten
 node-services = Dienste

@@ -52,6 +52,7 @@ nav-main = Hauptmenü
 nav-crumbs = Sie sind hier
 nav-my-sites = Meine Websites
 nav-all-sites = Alle Websites
+nav-site = Website
 nav-overview = Überblick
 nav-apps = Anwendungen
 nav-nodes = Knoten

@@ -2,10 +2,7 @@
 ### die API dazu nennt; $has_detail ist "no", wo sie keinen nennt.
 
 problem-malformed = Die Anfrage war nicht lesbar. Laden Sie die Seite neu und wiederholen Sie sie.
-problem-invalid = { $has_detail ->
-    [no] Dieser Wert geht hier nicht.
-   *[yes] Dieser Wert geht hier nicht: { $detail }.
-}
+problem-invalid = Dieser Wert geht hier nicht.
 problem-sign-in-required = Niemand ist angemeldet. Melden Sie sich an, um weiterzumachen.
 problem-session-expired = Ihre Sitzung ist abgelaufen. Melden Sie sich an, um weiterzumachen.
 problem-wrong-password = Benutzername und Passwort gehören nicht zusammen.
@@ -18,11 +15,6 @@ problem-foreign-origin = Die Anfrage kam von einer fremden Website und wurde abg
 problem-not-found = Das gibt es nicht mehr, oder es gehört zu einem anderen Konto.
 problem-domain-taken = { $detail } gehört schon zu einer Website. Wählen Sie eine andere Domain, oder löschen Sie zuerst jene Website.
 problem-domain-invalid = Das ist keine Domain. Sie sollte aussehen wie shop.example.
-domain-empty = Tippen Sie eine Domain ein, etwa shop.example.
-domain-too-long = Eine Domain hat höchstens { $limit } Zeichen.
-domain-space = Eine Domain kann kein Leerzeichen und keinen Zeilenumbruch enthalten.
-domain-character = Eine Domain kann { $character } nicht enthalten: nur Buchstaben, Ziffern, Bindestriche und Punkte.
-domain-shape = Das ist keine Domain. Sie sollte aussehen wie shop.example.
 problem-login-taken = Dieser Benutzername gehört schon jemandem. Wählen Sie einen anderen.
 problem-password-weak = { $has_detail ->
     [no] Dieses Passwort ist zu leicht zu erraten. Nehmen Sie ein längeres.
@@ -63,3 +55,12 @@ problem-internal = { $has_detail ->
     [no] Im Inneren ist etwas kaputtgegangen. Versuchen Sie es noch einmal; bleibt es so, sagen Sie es dem Administrator.
    *[yes] Im Inneren ist etwas kaputtgegangen. Versuchen Sie es noch einmal; bleibt es so, nennen Sie dem Administrator die Nummer { $detail }.
 }
+
+## Welche Regel ein getippter Name bricht
+
+rule-empty = Das kann nicht leer bleiben.
+rule-too-long = Hier passen höchstens { $limit } Zeichen hin.
+rule-space = Ein Leerzeichen oder Zeilenumbruch kann hier nicht stehen.
+rule-character = { $character } kann hier nicht stehen.
+rule-domain = Das ist keine Domain. Sie sollte aussehen wie shop.example.
+rule-shape = Das sieht nicht richtig aus. Vergleichen Sie es mit dem Beispiel.

@@ -134,4 +134,5 @@ site-delete-databases = { $databases ->
 }
 site-delete-copies = Auch die Kopien auf anderen Knoten werden entfernt.
 site-delete-confirm = Tippen Sie zur Bestätigung
+site-delete-mismatch = Das ist nicht ihre Domain. Nichts wurde gelöscht.
 site-delete-button = { $site } löschen

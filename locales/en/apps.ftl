@@ -46,6 +46,7 @@ job-took = Took { $time }
 job-watch = Watch
 job-leave = You can leave this page. It goes on, and Activity tells you when it is done.
 job-log = Live log
+job-log-kept = Log
 job-how-it-went = How it went
 job-to-site = To the site
 job-answers = { $site } answers, { $time } after the click.
@@ -57,18 +58,10 @@ ready-checked = The front page was opened and answers
 
 ## The steps of an installation
 
-job-step-prepare = Look at the site
-job-step-check = Check the archive of { $app }
-job-step-check-site = Look at the site
-job-step-clear = Remove what was there
-job-step-fetch = Fetch { $app }
-job-step-verify-archive = Check the archive of { $app }
-job-step-unpack = Unpack { $app }
+job-step-check = Look at the site
+job-step-fetch = Fetch the archive
+job-step-unpack = Check and unpack it
 job-step-database = Make the database
-job-step-create-database = Make the database
-job-step-wait-database = Wait for the database
 job-step-configure = Write the configuration
 job-step-install = Set up { $app }
-job-step-setup = Set up { $app }
-job-step-record = Note what was installed
 job-step-verify = Open the site and look

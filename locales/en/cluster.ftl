@@ -50,6 +50,7 @@ node-live-count = { $sites ->
    *[other] { $databases } databases
 }
 node-version = Version
+node-reported = Last report
 node-started = Started
 node-problems = Needs a look
 node-services = Services

@@ -52,6 +52,7 @@ nav-main = Main
 nav-crumbs = You are here
 nav-my-sites = My sites
 nav-all-sites = All sites
+nav-site = Site
 nav-overview = Overview
 nav-apps = Apps
 nav-nodes = Nodes

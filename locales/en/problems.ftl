@@ -2,10 +2,7 @@
 ### the API names with it; $has_detail is "no" where it names none.
 
 problem-malformed = The request could not be read. Load the page again and repeat it.
-problem-invalid = { $has_detail ->
-    [no] This value can’t be used here.
-   *[yes] This value can’t be used here: { $detail }.
-}
+problem-invalid = This value can’t be used here.
 problem-sign-in-required = Nobody is signed in. Sign in to go on.
 problem-session-expired = Your session is over. Sign in again to go on.
 problem-wrong-password = User name and password don’t belong together.
@@ -18,11 +15,6 @@ problem-foreign-origin = The request came from another web site and was refused.
 problem-not-found = It does not exist any more, or it belongs to another account.
 problem-domain-taken = { $detail } belongs to a site already. Choose another domain, or delete that site first.
 problem-domain-invalid = This is no domain. It should look like shop.example.
-domain-empty = Type a domain, such as shop.example.
-domain-too-long = A domain has at most { $limit } characters.
-domain-space = A domain can’t hold a space or line break.
-domain-character = A domain can’t hold { $character }: letters, digits, hyphens and dots only.
-domain-shape = This is no domain. It should look like shop.example.
 problem-login-taken = This user name belongs to somebody already. Choose another one.
 problem-password-weak = { $has_detail ->
     [no] This password is too easy to guess. Take a longer one.
@@ -63,3 +55,12 @@ problem-internal = { $has_detail ->
     [no] Something broke inside. Try again; if it stays so, tell the administrator.
    *[yes] Something broke inside. Try again; if it stays so, tell the administrator the number { $detail }.
 }
+
+## Which rule a name breaks that was typed
+
+rule-empty = This can’t be empty.
+rule-too-long = At most { $limit } characters fit here.
+rule-space = A space or line break can’t stand here.
+rule-character = { $character } can’t stand here.
+rule-domain = This is no domain. It should look like shop.example.
+rule-shape = This does not look right. Compare it with the example.

@@ -134,4 +134,5 @@ site-delete-databases = { $databases ->
 }
 site-delete-copies = The copies on other nodes are removed as well.
 site-delete-confirm = To confirm, type
+site-delete-mismatch = That is not its domain. Nothing was deleted.
 site-delete-button = Delete { $site }

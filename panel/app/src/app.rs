@@ -1,5 +1,6 @@
 //! The root of the panel: language, live things, routes.
 
+use crate::components::SeenBefore;
 use crate::i18n::provide_locale;
 use crate::live::{Live, keep_fresh, use_live};
 use crate::page_data::{Page, Visitor};
@@ -27,6 +28,7 @@ pub fn App() -> impl IntoView {
             let live = Live::new(frame);
             provide_context(live);
             keep_fresh(live);
+            provide_context(SeenBefore::nothing());
         }
     }
     let product = tr!("product-name");

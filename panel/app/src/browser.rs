@@ -64,12 +64,17 @@ pub fn generate_password() -> String {
 #[cfg(feature = "hydrate")]
 const GENERATED_LENGTH: usize = 20;
 
-/// Moves the focus to the element with this id.
-pub fn focus(id: &str) {
+/// Moves the focus to the element with this id, or to what in it asks for the focus first.
+pub fn focus_page(id: &str) {
     #[cfg(feature = "hydrate")]
     {
         use wasm_bindgen::JsCast;
-        let element = leptos::prelude::document().get_element_by_id(id);
+        let document = leptos::prelude::document();
+        let asking = document.query_selector(&format!("#{id} [autofocus]"));
+        let element = asking
+            .ok()
+            .flatten()
+            .or_else(|| document.get_element_by_id(id));
         if let Some(element) =
             element.and_then(|found| found.dyn_into::<web_sys::HtmlElement>().ok())
         {

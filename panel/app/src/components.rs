@@ -52,7 +52,7 @@ pub use password_field::PasswordField;
 pub use preferences::{LanguageSwitch, ThemeSwitch};
 pub use protection_line::ProtectionLine;
 pub use refusal_banner::RefusalBanner;
-pub use screen::{Crumb, Place, Screen};
+pub use screen::{Crumb, Place, Screen, SeenBefore};
 pub use side_bar::SideBar;
 pub use site_card::SiteCard;
 pub use site_table::SiteTable;

@@ -6,7 +6,7 @@
 
 use crate::i18n;
 use crate::tr;
-use hwc_api::names::{DomainName, NameError};
+use hwc_api::names::{DomainName, EmailAddress, LoginName, NameError};
 use hwc_api::problem::{Problem, ProblemCode};
 use leptos::server_fn::codec::JsonEncoding;
 use leptos::server_fn::error::{FromServerFnError, ServerFnErrorErr};
@@ -84,29 +84,42 @@ impl Refusal {
     #[must_use]
     pub fn text(&self) -> String {
         match &self.reason {
-            Reason::Problem(problem) => match (problem.code, self.kept.get("domain")) {
-                // The rule that was broken is found again here, to be said in the page's language.
-                (ProblemCode::DomainInvalid, Some(typed)) => domain_text(typed),
-                _any_other => problem_text(problem),
-            },
+            // The rule that was broken is found again here, to be said in the page's language.
+            Reason::Problem(problem) => self
+                .field()
+                .and_then(|field| Some((field, self.kept.get(field)?)))
+                .filter(|_| {
+                    matches!(
+                        problem.code,
+                        ProblemCode::Invalid | ProblemCode::DomainInvalid
+                    )
+                })
+                .and_then(|(field, typed)| rule_text(field, typed))
+                .unwrap_or_else(|| problem_text(problem)),
             Reason::Unreachable => tr!("refusal-unreachable"),
         }
     }
 }
 
-/// What is wrong with a domain that somebody typed.
-fn domain_text(typed: &str) -> String {
-    match DomainName::parse(typed.trim_matches(' ')) {
-        Err(NameError::Empty) => tr!("domain-empty"),
-        Err(NameError::TooLong { limit }) => tr!("domain-too-long", limit = limit),
-        Err(NameError::Character(character)) if character.0.is_whitespace() => {
-            tr!("domain-space")
+/// Which rule a name breaks that somebody typed; none where this field has no such rules.
+fn rule_text(field: &str, typed: &str) -> Option<String> {
+    let typed = typed.trim_matches(' ');
+    let broken = match field {
+        "domain" => DomainName::parse(typed).err(),
+        "login" => LoginName::parse(typed).err(),
+        "email" | "admin_email" => EmailAddress::parse(typed).err(),
+        _other => None,
+    }?;
+    Some(match broken {
+        NameError::Empty => tr!("rule-empty"),
+        NameError::TooLong { limit } => tr!("rule-too-long", limit = limit),
+        NameError::Character(character) if character.0.is_whitespace() => tr!("rule-space"),
+        NameError::Character(character) => {
+            tr!("rule-character", character = shown(character.0))
         }
-        Err(NameError::Character(character)) => {
-            tr!("domain-character", character = shown(character.0))
-        }
-        Err(NameError::Shape(_)) | Ok(_) => tr!("domain-shape"),
-    }
+        NameError::Shape(_) if field == "domain" => tr!("rule-domain"),
+        NameError::Shape(_) => tr!("rule-shape"),
+    })
 }
 
 /// A character as it can stand in a sentence.
@@ -121,7 +134,12 @@ fn shown(character: char) -> String {
 /// A problem in the page's language: the message `problem-<code>`, which may quote the detail.
 #[must_use]
 pub fn problem_text(problem: &Problem) -> String {
-    let detail = problem.detail.clone().unwrap_or_default();
+    let mut detail = problem.detail.clone().unwrap_or_default();
+    // An installation names the step that failed, which has its own words.
+    if problem.code == ProblemCode::InstallFailed {
+        let step = format!("job-step-{detail}");
+        detail = i18n::text_if_any(&step, &[("app", "".into())]).unwrap_or(detail);
+    }
     i18n::text(
         &format!("problem-{}", problem.code),
         &[

@@ -28,6 +28,21 @@ pub fn sign_in_address(here: &str, expired: bool) -> String {
     }
 }
 
+/// The address of a page to come back to, without the result of what was done before it.
+#[must_use]
+pub fn here(path: &str, search: &str) -> String {
+    let kept: Vec<&str> = search
+        .trim_start_matches('?')
+        .split('&')
+        .filter(|pair| !pair.is_empty() && !pair.starts_with("done="))
+        .collect();
+    if kept.is_empty() {
+        path.to_owned()
+    } else {
+        format!("{path}?{}", kept.join("&"))
+    }
+}
+
 /// The path, if it is one on this host.
 #[must_use]
 pub fn checked(path: &str) -> Option<&str> {
@@ -61,6 +76,16 @@ mod tests {
         ] {
             assert_eq!(checked(bad), None, "{bad}");
         }
+    }
+
+    #[test]
+    fn a_result_is_not_said_again_on_the_way_back() {
+        assert_eq!(here("/sites", ""), "/sites");
+        assert_eq!(here("/sites", "?done=site-deleted"), "/sites");
+        assert_eq!(
+            here("/sites", "view=table&done=site-deleted&x=1"),
+            "/sites?view=table&x=1"
+        );
     }
 
     #[test]

@@ -22,5 +22,9 @@ where
         tracing::error!("a server function runs without the way to the API");
         return Err(Refusal::unreachable());
     };
-    api.call(request).await
+    let answer = api.call(request).await;
+    if let Err(refusal) = &answer {
+        response::say_refused(refusal);
+    }
+    answer
 }

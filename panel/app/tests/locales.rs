@@ -1,6 +1,11 @@
 //! Every text has its words in every language: the ids in the code, the codes of the API, and the
 //! languages among themselves.
 
+#![allow(
+    clippy::expect_used,
+    reason = "a test reports what it could not read by failing"
+)]
+
 use fluent_bundle::FluentResource;
 use hwc_api::problem::ProblemCode;
 use std::collections::{BTreeMap, BTreeSet};
@@ -91,7 +96,11 @@ fn ids_in_code() -> BTreeMap<String, BTreeSet<String>> {
     let mut ids: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
     for path in files(&root().join("panel/app/src"), "rs") {
         let text = read(&path);
-        for part in text.split("tr!(").skip(1) {
+        let code: Vec<&str> = text
+            .lines()
+            .filter(|line| !line.trim_start().starts_with("//"))
+            .collect();
+        for part in code.join("\n").split("tr!(").skip(1) {
             let Some(rest) = part.trim_start().strip_prefix('"') else {
                 continue;
             };

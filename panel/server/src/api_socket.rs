@@ -172,6 +172,7 @@ mod tests {
     use axum::routing::any;
     use hwc_api::v1::Method;
     use hwc_panel_app::server::SessionToken;
+    use std::future::IntoFuture;
     use tokio::net::UnixListener;
 
     fn request(body: Option<&str>) -> ApiRequest {
@@ -186,8 +187,9 @@ mod tests {
 
     /// Answers with what it was asked.
     async fn echo(request: axum::extract::Request) -> (http::StatusCode, String) {
+        let (parts, body) = request.into_parts();
         let header = |name: &str| {
-            let value = request.headers().get(name);
+            let value = parts.headers.get(name);
             value
                 .and_then(|value| value.to_str().ok())
                 .unwrap_or("-")
@@ -195,15 +197,13 @@ mod tests {
         };
         let head = format!(
             "{} {} {} {} {}",
-            request.method(),
-            request.uri().path(),
+            parts.method,
+            parts.uri.path(),
             header("authorization"),
             header(CLIENT_HEADER),
             header("content-type"),
         );
-        let body = axum::body::to_bytes(request.into_body(), 1000)
-            .await
-            .expect("small");
+        let body = axum::body::to_bytes(body, 1000).await.expect("small");
         (
             http::StatusCode::CREATED,
             format!("{head} {}", String::from_utf8_lossy(&body)),
@@ -225,7 +225,7 @@ mod tests {
         };
         let (first, second) = tokio::select! {
             answers = asked => answers,
-            _ = std::future::IntoFuture::into_future(server) => panic!("the server ended"),
+            _ = server.into_future() => panic!("the server ended"),
         };
         assert_eq!(first.status, 201);
         assert_eq!(

@@ -16,7 +16,7 @@ const GRACE: Duration = Duration::from_secs(10);
 
 /// Logs to standard error: lines for people on a terminal, JSON for the journal.
 pub fn start_log() {
-    let filter = EnvFilter::try_from_env("HWC_LOG").unwrap_or_else(|_| EnvFilter::new("info"));
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
     let log = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(std::io::stderr);

@@ -1,6 +1,7 @@
 //! What a page knows before it is drawn: gathered once per request, from the visitor's cookies
 //! and the API.
 
+use crate::api_socket::CLIENT_HEADER;
 use crate::router::PanelState;
 use axum::extract::{Request, State};
 use axum::middleware::Next;
@@ -14,10 +15,6 @@ use hwc_panel_app::page_data::{Frame, ListView, Page, PageData, Theme, Visitor, 
 use hwc_panel_app::return_path;
 use hwc_panel_app::server::{Api, SessionToken};
 use std::sync::Arc;
-
-/// The header in which the cluster's proxy names the visitor's address. Only the proxy reaches
-/// the panel's listener.
-const CLIENT_HEADER: &str = "x-hwc-client";
 
 /// The API, as the visitor of this request may use it.
 pub fn api_of(state: &PanelState, headers: &HeaderMap) -> Api {

@@ -111,3 +111,6 @@ fn context_for(state: PanelState) -> impl Fn() + Clone + Send + Sync + 'static {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -7,6 +7,10 @@ use leptos::prelude::*;
 ///
 /// # Errors
 /// None of its own; what is unknown is kept and ignored.
+#[allow(
+    clippy::unused_async,
+    reason = "server functions are async by contract"
+)]
 #[server(prefix = "/do", endpoint = "set-preferences")]
 pub async fn set_preferences(
     #[server(default)] language: String,

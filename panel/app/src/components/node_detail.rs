@@ -114,6 +114,8 @@ fn measures(node: &NodeView, report: NodeObserved) -> impl IntoView + use<> {
                 <dd>{format::number(node.copies.into())}</dd>
                 <dt>{tr!("node-version")}</dt>
                 <dd><span class="code-b">{report.version.clone()}</span></dd>
+                <dt>{tr!("node-reported")}</dt>
+                <dd><Moment at=report.reported_at/></dd>
                 <dt>{tr!("node-started")}</dt>
                 <dd><Moment at=report.started_at/></dd>
             </dl>

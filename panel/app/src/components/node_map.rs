@@ -10,6 +10,8 @@ use crate::tr;
 use hwc_api::ids::NodeId;
 use hwc_api::v1::{NodeHealth, NodeView, SiteView};
 use leptos::prelude::*;
+use leptos_router::NavigateOptions;
+use leptos_router::hooks::use_navigate;
 use std::collections::BTreeMap;
 
 /// The map.
@@ -20,12 +22,13 @@ pub fn NodeMap(
     selected: Signal<Option<NodeId>>,
 ) -> impl IntoView {
     let live = use_live();
+    let go = use_navigate();
     let streams = Memo::new(move |_| live.sites.with(|sites| streams(sites.values())));
     view! {
         <div class="map-w">
             {move || {
                 let nodes: Vec<NodeView> = live.nodes.with(|nodes| nodes.values().cloned().collect());
-                drawing(&nodes, &streams.get(), selected.get())
+                drawing(&nodes, &streams.get(), selected.get(), &go)
             }}
         </div>
         <ul class="list map-n">
@@ -65,11 +68,15 @@ fn streams<'site>(
     streams
 }
 
-fn drawing(
+fn drawing<Go>(
     nodes: &[NodeView],
     streams: &BTreeMap<(NodeId, NodeId), usize>,
     selected: Option<NodeId>,
-) -> impl IntoView + use<> {
+    go: &Go,
+) -> impl IntoView + use<Go>
+where
+    Go: Fn(&str, NavigateOptions) + Clone + 'static,
+{
     let (places, height) = map_layout::places(nodes.len());
     let place_of: BTreeMap<NodeId, Point> = nodes
         .iter()
@@ -87,7 +94,7 @@ fn drawing(
     let discs = nodes
         .iter()
         .zip(&places)
-        .map(|(node, place)| disc(node, *place, selected == Some(node.node.id)))
+        .map(|(node, place)| disc(node, *place, selected == Some(node.node.id), go.clone()))
         .collect_view();
     let summary = tr!(
         "node-holds",
@@ -111,7 +118,10 @@ fn drawing(
     }
 }
 
-fn disc(node: &NodeView, at: Point, is_selected: bool) -> impl IntoView + use<> {
+fn disc<Go>(node: &NodeView, at: Point, is_selected: bool, go: Go) -> impl IntoView + use<Go>
+where
+    Go: Fn(&str, NavigateOptions) + 'static,
+{
     let share = node_text::load_share(node);
     let state = match node.health {
         NodeHealth::Down => "bad",
@@ -119,6 +129,8 @@ fn disc(node: &NodeView, at: Point, is_selected: bool) -> impl IntoView + use<> 
         NodeHealth::Up if share > 0.85 => "warn",
         NodeHealth::Up => "",
     };
+    let href = address(node);
+    let target = href.clone();
     let name = node.node.name.to_string();
     let words = match node.health {
         NodeHealth::Up => node_text::load(node),
@@ -141,8 +153,20 @@ fn disc(node: &NodeView, at: Point, is_selected: bool) -> impl IntoView + use<> 
     let beyond =
         (node.live_sites as usize > DOTS_MAX).then(|| format::number(node.live_sites.into()));
     let is_down = node.health == NodeHealth::Down;
+    // Inside `<g>`, so that the link is one of SVG and not of HTML; the router knows only the latter.
     view! {
-        <a href=format!("?node={}", node.node.id) aria-label=label data-s=state>
+        <g>
+        <a
+            href=href
+            aria-label=label
+            data-s=state
+            on:click=move |event| {
+                if !(event.ctrl_key() || event.meta_key() || event.shift_key()) {
+                    event.prevent_default();
+                    go(&target, NavigateOptions::default());
+                }
+            }
+        >
             {is_selected
                 .then(|| {
                     view! {
@@ -168,16 +192,23 @@ fn disc(node: &NodeView, at: Point, is_selected: bool) -> impl IntoView + use<> 
                 {words}
             </text>
         </a>
+        </g>
     }
+}
+
+/// The page with this node's details.
+fn address(node: &NodeView) -> String {
+    format!("/nodes?view=cards&node={}", node.node.id)
 }
 
 /// A node on narrow screens.
 fn line(node: NodeView) -> impl IntoView {
+    let href = address(&node);
     let health = node.health;
     view! {
         <li>
             <span class="two grow">
-                <a class="b t" href=format!("?node={}", node.node.id)><bdi>{node.node.name.to_string()}</bdi></a>
+                <a class="b t" href=href><bdi>{node.node.name.to_string()}</bdi></a>
                 <small>{tr!("node-holds", sites = node.live_sites, copies = node.copies)}</small>
             </span>
             <HealthBadge health=Signal::stored(health)/>

@@ -4,6 +4,7 @@ use super::icon::{Glyph, Icon};
 use crate::actions::SetPreferences;
 use crate::i18n::current_locale;
 use crate::page_data::{Page, Theme};
+use crate::return_path;
 use crate::tr;
 use leptos::prelude::*;
 use leptos::server_fn::ServerFn;
@@ -13,15 +14,7 @@ use leptos_router::hooks::use_location;
 #[component]
 fn Back() -> impl IntoView {
     let location = use_location();
-    let here = move || {
-        let search = location.search.get();
-        let path = location.pathname.get();
-        if search.is_empty() {
-            path
-        } else {
-            format!("{path}?{search}")
-        }
-    };
+    let here = move || return_path::here(&location.pathname.get(), &location.search.get());
     view! { <input type="hidden" name="back" value=here/> }
 }
 

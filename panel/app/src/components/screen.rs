@@ -4,6 +4,7 @@ use super::side_bar::SideBar;
 use super::toast::DoneToast;
 use super::top_bar::TopBar;
 use super::{Glyph, Icon};
+use crate::browser;
 use crate::live::use_live;
 use crate::tr;
 use hwc_api::ids::SiteId;
@@ -65,6 +66,47 @@ impl Crumb {
     }
 }
 
+/// A site's menu on narrow screens, where the sidebar is folded away.
+#[component]
+fn SiteTabs(site: SiteId, place: Place) -> impl IntoView {
+    let home = format!("/sites/{site}");
+    let apps = format!("{home}/apps");
+    let here = |other| (place == other).then_some("page");
+    view! {
+        <nav class="tabs-m" aria-label=tr!("nav-site")>
+            <a href=home aria-current=here(Place::SiteOverview(site))>{tr!("nav-overview")}</a>
+            <a href=apps aria-current=here(Place::SiteApps(site))>{tr!("nav-apps")}</a>
+        </nav>
+    }
+    .into_any()
+}
+
+/// Whether a page was drawn before in this browser tab.
+#[derive(Clone, Copy)]
+pub struct SeenBefore(RwSignal<bool>);
+
+impl SeenBefore {
+    /// Nothing was seen yet.
+    #[must_use]
+    pub fn nothing() -> Self {
+        Self(RwSignal::new(false))
+    }
+}
+
+/// After a link was followed without loading a page, the focus goes where a new page would have it.
+fn focus_after_navigation() {
+    let Some(SeenBefore(seen)) = use_context::<SeenBefore>() else {
+        return;
+    };
+    Effect::new(move |_| {
+        if seen.get_untracked() {
+            // By then the router has put the page in its place.
+            request_animation_frame(|| browser::focus_page("main"));
+        }
+        seen.set(true);
+    });
+}
+
 /// The shell with a page in it.
 #[component]
 pub fn Screen(
@@ -79,6 +121,7 @@ pub fn Screen(
     children: Children,
 ) -> impl IntoView {
     let live = use_live();
+    focus_after_navigation();
     let is_read_only = Memo::new(move |_| !live.settings.get().is_writable);
     view! {
         <Title text=move || title.get()/>
@@ -87,6 +130,7 @@ pub fn Screen(
             <SideBar place/>
             <div class="column">
                 <TopBar crumbs/>
+                {place.site().map(|site| view! { <SiteTabs site place/> })}
                 <main class="main" id="main" tabindex="-1">
                     {move || {
                         is_read_only

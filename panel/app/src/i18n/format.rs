@@ -68,7 +68,10 @@ fn scale_bytes(value: u64) -> (f64, Unit) {
 
 /// Three significant digits at most, none after the point where they say nothing.
 fn decimals_for(scaled: f64, unit: Unit) -> usize {
-    if unit == Unit::Byte || scaled >= 100.0 || (scaled.fract() * 10.0).round() as u32 % 10 == 0 {
+    if unit == Unit::Byte
+        || scaled >= 100.0
+        || ((scaled.fract() * 10.0).round() as u32).is_multiple_of(10)
+    {
         0
     } else {
         1

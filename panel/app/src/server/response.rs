@@ -1,8 +1,10 @@
 //! What a server function or page says besides its answer: status, cookies.
 
 use crate::cookies;
+use crate::refusal::Refusal;
 use http::request::Parts;
 use http::{HeaderValue, StatusCode, header};
+use hwc_api::problem::ProblemCode;
 use hwc_api::time::WallTime;
 use leptos::prelude::use_context;
 use leptos_axum::ResponseOptions;
@@ -15,6 +17,25 @@ pub fn say_status(status: u16) {
     ) {
         options.set_status(status);
     }
+}
+
+/// Answers with the status of a refusal where a program asked. A browser that sent a plain form is
+/// sent back to its page instead, which says what was refused.
+pub(super) fn say_refused(refusal: &Refusal) {
+    if !wants_page() {
+        say_status(refusal.code().map_or(503, ProblemCode::http_status));
+    }
+}
+
+/// Whether a browser asked for a page, or sent a plain form, and no program.
+fn wants_page() -> bool {
+    use_context::<Parts>().is_some_and(|parts| {
+        parts
+            .headers
+            .get(header::ACCEPT)
+            .and_then(|value| value.to_str().ok())
+            .is_some_and(|accept| accept.contains("text/html"))
+    })
 }
 
 /// Sets a cookie that only the server reads; until the browser is closed, or until `expires`.
@@ -38,14 +59,7 @@ pub fn clear_cookie(name: &str) {
 /// Hands a secret to the next page, which shows it once: only where the browser sent a plain
 /// form, for with JavaScript the answer itself brings it.
 pub fn flash(secret: &str) {
-    let wants_page = use_context::<Parts>().is_some_and(|parts| {
-        parts
-            .headers
-            .get(header::ACCEPT)
-            .and_then(|value| value.to_str().ok())
-            .is_some_and(|accept| accept.contains("text/html"))
-    });
-    if wants_page {
+    if wants_page() {
         append(&format!(
             "{}={secret}; Path=/; HttpOnly; Secure; SameSite=Strict; Max-Age=60",
             cookies::SHOWN_ONCE

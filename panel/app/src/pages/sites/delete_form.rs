@@ -25,6 +25,13 @@ pub fn DeleteSiteForm(
         .map(ToString::to_string)
         .unwrap_or_default();
     let expected = domain.clone();
+    let is_mismatch = Memo::new(move |_| {
+        refusal.with(|refusal| {
+            refusal
+                .as_ref()
+                .is_some_and(|refusal| refusal.field() == Some("confirm"))
+        })
+    });
     let typed = RwSignal::new(String::new());
     let can_compare = RwSignal::new(false);
     Effect::new(move |_| can_compare.set(true));
@@ -47,7 +54,7 @@ pub fn DeleteSiteForm(
                         <span>{tr!("site-delete-copies")}</span>
                     </li>
                 </ul>
-                <RefusalBanner refusal/>
+                <RefusalBanner refusal fields=&["confirm"]/>
                 <div class="field">
                     <label for="confirm">
                         <span>
@@ -62,9 +69,15 @@ pub fn DeleteSiteForm(
                         autocapitalize="none"
                         spellcheck="false"
                         required
+                        aria-invalid=move || is_mismatch.get().then_some("true")
+                        aria-describedby="confirm-error"
                         prop:value=move || typed.get()
                         on:input=move |event| typed.set(event_target_value(&event))
                     />
+                    <p class="err" id="confirm-error" hidden=move || !is_mismatch.get()>
+                        <Icon glyph=Glyph::Failed/>
+                        <span>{tr!("site-delete-mismatch")}</span>
+                    </p>
                 </div>
             </div>
             <div class="dialog-f">

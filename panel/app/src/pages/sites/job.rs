@@ -120,7 +120,7 @@ fn StepsAndLog(
                 <div class="card-h">
                     <h2>{move || heading(running.get(), &progress.get())}</h2>
                     <span class="muted">
-                        {move || job.with(|job| took(job))}
+                        {move || job.with(took)}
                     </span>
                 </div>
                 <div class="card-b">
@@ -153,7 +153,7 @@ fn StepsAndLog(
             </section>
             <section class="card log-c">
                 <div class="card-h">
-                    <h2>{tr!("job-log")}</h2>
+                    <h2>{move || if running.get() { tr!("job-log") } else { tr!("job-log-kept") }}</h2>
                     <span class="push"></span>
                     <CopyButton text=Signal::derive(move || lines.with(|lines| lines.join("\n")))/>
                 </div>
