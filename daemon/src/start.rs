@@ -29,10 +29,7 @@ const STOP_LIMIT: Duration = Duration::from_secs(10);
 /// # Errors
 /// When the node can't be built, or stops itself because it could not fence a dataset.
 pub async fn run(config: Config) -> anyhow::Result<()> {
-    anyhow::ensure!(
-        rustix::process::geteuid().is_root(),
-        "hwcd must run as root: it mounts datasets and runs services"
-    );
+    require_root(rustix::process::geteuid().is_root())?;
     let stop = CancellationToken::new();
     let tasks = Tasks::new();
     spawn_signals(&stop, &tasks)?;
@@ -58,6 +55,15 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
     anyhow::ensure!(
         is_clean,
         "a dataset could not be fenced; its services may still run"
+    );
+    Ok(())
+}
+
+fn require_root(is_root: bool) -> anyhow::Result<()> {
+    anyhow::ensure!(
+        is_root,
+        "hwcd must run as root, because it mounts datasets and runs services: start it with \
+         “systemctl start hwcd”"
     );
     Ok(())
 }
@@ -127,4 +133,19 @@ fn spawn_signals(stop: &CancellationToken, tasks: &Tasks) -> anyhow::Result<()> 
         stop.cancel();
     });
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn without_root_it_says_what_to_do() {
+        assert!(require_root(true).is_ok());
+        let error = require_root(false).expect_err("refused").to_string();
+        assert!(
+            error.contains("root") && error.contains("systemctl start hwcd"),
+            "{error}"
+        );
+    }
 }

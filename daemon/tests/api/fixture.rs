@@ -45,6 +45,8 @@ pub struct TestApi {
     router: Router,
     pub registry: Registry,
     pub clock: Clock,
+    /// The cluster's seal, as on every node.
+    pub seal: SessionSeal,
     _folder: TempDir,
     _tasks: Tasks,
 }
@@ -124,12 +126,13 @@ impl TestApi {
             clock: clock.clone(),
             tasks: tasks.clone(),
         };
+        let seal = SessionSeal::new(&key, cluster.clone());
         let api = Api {
             me: ME,
             registry: registry.clone(),
             desired: registry.desired(),
             picture: seen,
-            seal: SessionSeal::new(&key, cluster.clone()),
+            seal: seal.clone(),
             passwords: Passwords::default(),
             attempts: Attempts::new(clock.clone()),
             clock: clock.clone(),
@@ -155,6 +158,7 @@ impl TestApi {
             router: endpoints::router(Arc::new(api)),
             registry,
             clock,
+            seal,
             _folder: folder,
             _tasks: tasks,
         };

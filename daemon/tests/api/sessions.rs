@@ -4,7 +4,8 @@ use crate::fixture::{PASSWORD, TestApi};
 use axum::body::Body;
 use axum::http::{Request, StatusCode, header};
 use hwc_api::change::Change;
-use hwc_api::ids::AccountId;
+use hwc_api::ids::{AccountId, SessionId};
+use hwcd::session::SessionFacts;
 
 async fn me(api: &TestApi, token: &str) -> StatusCode {
     api.ask("GET", "/session", Some(token), "").await.status
@@ -142,4 +143,25 @@ async fn an_api_token_needs_the_password_and_acts_for_its_owner() {
         StatusCode::OK
     );
     assert_eq!(me(&api, &secret).await, StatusCode::UNAUTHORIZED);
+}
+
+#[tokio::test]
+async fn a_session_ends_by_itself() {
+    let api = TestApi::new().await;
+    let now = api.clock.wall();
+    let seal = |expires_in_ms: i64| {
+        let facts = SessionFacts {
+            session: SessionId([3; 16]),
+            account: AccountId(2),
+            issued_at: now,
+            expires_at: now.plus_ms(expires_in_ms),
+        };
+        api.seal.seal(&facts, &[7; 24]).expect("sealed")
+    };
+    assert_eq!(me(&api, &seal(60_000)).await, StatusCode::OK);
+    let reply = api.ask("GET", "/session", Some(&seal(-1)), "").await;
+    assert_eq!(
+        (reply.status, reply.code()),
+        (StatusCode::UNAUTHORIZED, "session-expired")
+    );
 }
