@@ -6,7 +6,7 @@ use crate::live::{Live, keep_fresh, use_live};
 use crate::page_data::{Page, Visitor};
 use crate::pages::accounts::{AccountsPage, CreateAccountPage, DeleteAccountPage};
 use crate::pages::cluster::{AddNodePage, NodesPage};
-use crate::pages::problem::{NotFoundPage, UnreachablePage};
+use crate::pages::problem::{ForbiddenPage, NotFoundPage, UnreachablePage};
 use crate::pages::session::SignInPage;
 use crate::pages::sites::{
     AppsPage, CreateSitePage, DeleteSitePage, InstallPage, JobPage, SitePage, SitesPage,
@@ -95,14 +95,14 @@ fn framed<V: IntoView + 'static>(page: impl FnOnce() -> V) -> AnyView {
     }
 }
 
-/// Draws a page for administrators; others find nothing there. What it shows and does is the API's
-/// to allow: this only keeps customers from pages that would be empty.
+/// Draws a page for administrators; others are told so. What it shows and does is the API's to
+/// allow: this only keeps customers from pages that would be empty.
 fn for_administrators<V: IntoView + 'static>(page: impl FnOnce() -> V) -> AnyView {
     framed(|| {
         if use_live().is_administrator() {
             page().into_any()
         } else {
-            view! { <NotFoundPage/> }.into_any()
+            view! { <ForbiddenPage/> }.into_any()
         }
     })
 }

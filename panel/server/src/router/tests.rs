@@ -147,7 +147,7 @@ impl Panel {
 
     async fn send(
         &self,
-        mut request: axum::http::request::Builder,
+        mut request: http::request::Builder,
         headers: &[(&str, &str)],
         body: Body,
     ) -> Got {
@@ -368,20 +368,26 @@ async fn a_program_is_told_the_status_of_a_refusal() {
 }
 
 #[tokio::test]
-async fn what_is_not_there_or_not_for_customers_is_not_found() {
+async fn what_is_not_there_is_not_found() {
     let panel = panel();
-    for path in [
-        "/nope",
-        "/sites/99",
-        "/sites/x",
-        "/nodes",
-        "/accounts",
-        "/sites/4/jobs/1",
-    ] {
+    for path in ["/nope", "/sites/99", "/sites/x", "/sites/4/jobs/1"] {
         let got = panel.get(path, &[MARA]).await;
         assert_eq!(got.status, StatusCode::NOT_FOUND, "{path}");
         assert!(
             got.page().contains("There is nothing at this address"),
+            "{path}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn pages_for_administrators_say_so_to_customers() {
+    let panel = panel();
+    for path in ["/nodes", "/nodes/new", "/accounts", "/accounts/new"] {
+        let got = panel.get(path, &[MARA]).await;
+        assert_eq!(got.status, StatusCode::FORBIDDEN, "{path}");
+        assert!(
+            got.page().contains("Your account may not see this page"),
             "{path}"
         );
     }
