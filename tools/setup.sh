@@ -32,6 +32,15 @@ install_packages() {
   DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$@"
   [ -z "$made" ] || rm -f "$policy"
 }
+# The browser tests want Node 20. Debian 12 has 18; npm carries newer ones as packages.
+node_is_new() { [ "$(node --version | sed 's/^v//; s/\..*//')" -ge 20 ]; }
+newer_node() {
+  local machine
+  case $(uname -m) in x86_64) machine=x64 ;; aarch64) machine=arm64 ;; *) echo "no Node for $(uname -m)"; return 1 ;; esac
+  mkdir -p "$node_home"
+  npm install --no-audit --no-fund --prefix "$node_home" "node-linux-$machine@22"
+  ln -sfn "node_modules/node-linux-$machine/bin" "$node_home/bin"
+}
 browser_packages() {
   local stamp=end2end/node_modules/.installed
   if [ "$(cat "$stamp" 2>/dev/null)" = "$(sha256sum <end2end/package-lock.json)" ]; then return; fi
@@ -43,6 +52,10 @@ mapfile -t missing < <(missing_packages)
 [ "${#missing[@]}" = 0 ] || step "Debian packages: ${#missing[@]} to install" install_packages "${missing[@]}"
 step "Rust: rustfmt and clippy" rustup component add rustfmt clippy
 step "Rust: standard library for WASM" tools/setup-wasm.sh
+if ! node_is_new; then
+  step "Browser tests: Node 22 from npm" newer_node
+  PATH=$node_home/bin:$PATH
+fi
 step "Browser tests: npm packages" browser_packages
 step "Lab tool" cargo build --quiet -p hwc-lab
 step "Node image (Debian 13) and mirror of applications" target/debug/hwc-lab image build

@@ -11,7 +11,7 @@ use std::error::Error;
 use std::time::Duration;
 
 /// Measuring reads every inode of a dataset: not more often than this.
-const MEASURE_INTERVAL: Duration = Duration::from_secs(60);
+const MEASURE_INTERVAL: Duration = Duration::from_secs(10);
 
 /// How a dataset stands on this node.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -64,7 +64,7 @@ impl Hcfs {
     }
 
     /// Bytes that the newest snapshot of a dataset holds; shared ones in full. Measured at most
-    /// once a minute; 0 where there is no copy or it can't be measured.
+    /// every ten seconds; 0 where there is no copy or it can't be measured.
     pub async fn used_bytes(&self, dataset: DatasetId) -> u64 {
         let cell = self.cell(dataset);
         let head = cell.state.lock().await.history.head_id();
