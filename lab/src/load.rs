@@ -79,8 +79,13 @@ impl Load {
             answers: Arc::default(),
             streams: Vec::new(),
         };
-        let threads = streams.iter().map(|stream| load.spawn(target.clone(), stream.clone()));
-        Self { streams: threads.collect(), ..load }
+        let threads = streams
+            .iter()
+            .map(|stream| load.spawn(target.clone(), stream.clone()));
+        Self {
+            streams: threads.collect(),
+            ..load
+        }
     }
 
     /// Time since the load began.
@@ -92,7 +97,10 @@ impl Load {
     /// The answers so far.
     #[must_use]
     pub fn answers(&self) -> Vec<Answer> {
-        self.answers.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.answers
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
     }
 
     /// Stops asking, waits for the answers that are due, returns all.
@@ -127,8 +135,18 @@ impl Load {
                         Ok((status, body)) => (Ok(status), body),
                         Err(error) => (Err(error.to_string()), String::new()),
                     };
-                    let answer = Answer { stream: name, number, began: start, ended: began.elapsed(), result, body };
-                    answers.lock().unwrap_or_else(PoisonError::into_inner).push(answer);
+                    let answer = Answer {
+                        stream: name,
+                        number,
+                        began: start,
+                        ended: began.elapsed(),
+                        result,
+                        body,
+                    };
+                    answers
+                        .lock()
+                        .unwrap_or_else(PoisonError::into_inner)
+                        .push(answer);
                 }));
                 asking.retain(|thread| !thread.is_finished());
             }
@@ -149,13 +167,20 @@ pub fn get(target: &Target, path: &str) -> io::Result<(u16, String)> {
     let mut stream = TcpStream::connect_timeout(&address, ANSWER_LIMIT)?;
     stream.set_read_timeout(Some(ANSWER_LIMIT))?;
     stream.set_write_timeout(Some(ANSWER_LIMIT))?;
-    let request = format!("GET {path} HTTP/1.1\r\nHost: {}\r\nConnection: close\r\n\r\n", target.host);
+    let request = format!(
+        "GET {path} HTTP/1.1\r\nHost: {}\r\nConnection: close\r\n\r\n",
+        target.host
+    );
     stream.write_all(request.as_bytes())?;
     let mut answer = Vec::new();
     stream.take(ANSWER_BYTES_MAX).read_to_end(&mut answer)?;
     let text = String::from_utf8_lossy(&answer);
     let no_http = || io::Error::new(io::ErrorKind::InvalidData, "no HTTP answer");
-    let status = text.split(' ').nth(1).and_then(|status| status.parse().ok()).ok_or_else(no_http)?;
+    let status = text
+        .split(' ')
+        .nth(1)
+        .and_then(|status| status.parse().ok())
+        .ok_or_else(no_http)?;
     let body = text.split_once("\r\n\r\n").map_or("", |(_, body)| body);
     Ok((status, body.to_owned()))
 }

@@ -73,7 +73,10 @@ fn main() -> Result<()> {
     let options = LabOptions::new(arguments.id.parse()?, 3);
     let progress = options.progress;
     let lab = Lab::up(options)?;
-    let admin = Login { login: "admin".to_owned(), password: "bench-password-1".to_owned() };
+    let admin = Login {
+        login: "admin".to_owned(),
+        password: "bench-password-1".to_owned(),
+    };
     cluster::begin(&lab, &admin, progress)?;
     prepare_site(&lab)?;
     progress.say("WordPress is installed");
@@ -84,7 +87,10 @@ fn main() -> Result<()> {
             "kill {number}: {} died, asked through {}: first answer {}, {} failed, {} rows lost",
             kill.live,
             kill.through,
-            kill.first_answer.map_or_else(|| "never".to_owned(), |t| format!("{:.2} s", t.as_secs_f64())),
+            kill.first_answer.map_or_else(
+                || "never".to_owned(),
+                |t| format!("{:.2} s", t.as_secs_f64())
+            ),
             kill.failed.len(),
             kill.lost_rows,
         ));
@@ -97,12 +103,28 @@ fn main() -> Result<()> {
 }
 
 fn prepare_site(lab: &Lab) -> Result<()> {
-    let customer = Login { login: "bench".to_owned(), password: "bench-password-2".to_owned() };
+    let customer = Login {
+        login: "bench".to_owned(),
+        password: "bench-password-2".to_owned(),
+    };
     cluster::create_customer(lab, "n1", &customer, "Bench")?;
-    cluster::hwc(lab, "n1", &["site", "create", DOMAIN, "--account", "bench"], "")?;
+    cluster::hwc(
+        lab,
+        "n1",
+        &["site", "create", DOMAIN, "--account", "bench"],
+        "",
+    )?;
     wait_protected(lab)?;
-    let install =
-        ["app", "install", DOMAIN, "wordpress", "--title", "Bench", "--admin-email", "bench@customer.example"];
+    let install = [
+        "app",
+        "install",
+        DOMAIN,
+        "wordpress",
+        "--title",
+        "Bench",
+        "--admin-email",
+        "bench@customer.example",
+    ];
     cluster::hwc(lab, "n1", &install, "bench-password-3")?;
     let site = site(lab)?;
     let folder = format!("/srv/hwc/live/{}/public_html", site["files"]["id"]);
@@ -110,7 +132,9 @@ fn prepare_site(lab: &Lab) -> Result<()> {
     let put = |name: &str, content: &str| -> Result<()> {
         let path = format!("{folder}/{name}");
         let node = lab.node(&live)?;
-        node.exec_command(["tee", &path])?.stdin_bytes(content).check()?;
+        node.exec_command(["tee", &path])?
+            .stdin_bytes(content)
+            .check()?;
         let owner = format!("--reference={folder}/index.php");
         node.exec_command(["chown", &owner, &path])?.check()?;
         Ok(())
@@ -142,9 +166,16 @@ fn kill_once(lab: &Lab) -> Result<Kill> {
     let site = site(lab)?;
     let live = live_node(&site)?;
     let nodes = lab.nodes();
-    let through = nodes.iter().find(|node| node.name() != live).context("another node")?;
+    let through = nodes
+        .iter()
+        .find(|node| node.name() != live)
+        .context("another node")?;
     let namespace = std::path::Path::new("/run/netns").join(lab.id().namespace("client"));
-    let target = Target { namespace, node: through.address(), host: DOMAIN.to_owned() };
+    let target = Target {
+        namespace,
+        node: through.address(),
+        host: DOMAIN.to_owned(),
+    };
     let run = format!("{}-{}", live, std::process::id()) + &site["files"]["used_bytes"].to_string();
     let load = Load::start(&target, &streams(&run));
     std::thread::sleep(BEFORE);
@@ -154,11 +185,21 @@ fn kill_once(lab: &Lab) -> Result<Kill> {
     let answers = load.finish();
     let present = rows(&target, &run)?;
     lab.start(&live, START_LIMIT)?;
-    Ok(judge(&answers, &present, killed_at, live, through.name().to_owned()))
+    Ok(judge(
+        &answers,
+        &present,
+        killed_at,
+        live,
+        through.name().to_owned(),
+    ))
 }
 
 fn streams(run: &str) -> Vec<Stream> {
-    let stream = |name, path: &str, per_second| Stream { name, path: path.to_owned(), per_second };
+    let stream = |name, path: &str, per_second| Stream {
+        name,
+        path: path.to_owned(),
+        per_second,
+    };
     vec![
         stream("wordpress", "/", 2),
         stream("php", "/hello.php", 20),
@@ -171,21 +212,47 @@ fn rows(target: &Target, run: &str) -> Result<Vec<u64>> {
     let target = target.clone();
     let path = format!("/rows.php?run={run}");
     // A thread of its own: it enters the client's network and stays there.
-    let asked = std::thread::spawn(move || get(&target, &path)).join().map_err(|_| anyhow!("asking for rows panicked"))?;
+    let asked = std::thread::spawn(move || get(&target, &path))
+        .join()
+        .map_err(|_| anyhow!("asking for rows panicked"))?;
     let (status, body) = asked?;
     ensure!(status == 200, "asking for the rows gave {status}: {body}");
-    Ok(body.lines().filter_map(|line| line.trim().parse().ok()).collect())
+    Ok(body
+        .lines()
+        .filter_map(|line| line.trim().parse().ok())
+        .collect())
 }
 
 /// A row is lost when it was acknowledged before the kill and is absent afterwards. The age is that
 /// of the oldest such row at the moment of the kill: how far back the loss reaches.
-fn judge(answers: &[Answer], present: &[u64], killed_at: Duration, live: String, through: String) -> Kill {
+fn judge(
+    answers: &[Answer],
+    present: &[u64],
+    killed_at: Duration,
+    live: String,
+    through: String,
+) -> Kill {
     let failed = |answer: &&Answer| answer.result != Ok(200);
-    let words = |answer: &Answer| format!("{} {} at {:.2} s: {:?}", answer.stream, answer.number, answer.began.as_secs_f64(), answer.result);
-    let after = answers.iter().filter(|a| a.stream == "php" && a.began >= killed_at && a.result == Ok(200));
+    let words = |answer: &Answer| {
+        format!(
+            "{} {} at {:.2} s: {:?}",
+            answer.stream,
+            answer.number,
+            answer.began.as_secs_f64(),
+            answer.result
+        )
+    };
+    let after = answers
+        .iter()
+        .filter(|a| a.stream == "php" && a.began >= killed_at && a.result == Ok(200));
     let lost: Vec<_> = answers
         .iter()
-        .filter(|a| a.stream == "row" && a.result == Ok(200) && a.ended <= killed_at && !present.contains(&a.number))
+        .filter(|a| {
+            a.stream == "row"
+                && a.result == Ok(200)
+                && a.ended <= killed_at
+                && !present.contains(&a.number)
+        })
         .collect();
     Kill {
         live,
@@ -194,15 +261,25 @@ fn judge(answers: &[Answer], present: &[u64], killed_at: Duration, live: String,
         failed: answers.iter().filter(failed).map(words).collect(),
         first_answer: after.map(|a| a.ended.saturating_sub(killed_at)).min(),
         lost_rows: lost.len(),
-        lost_write_age: lost.iter().map(|a| killed_at.saturating_sub(a.ended)).max().unwrap_or_default(),
+        lost_write_age: lost
+            .iter()
+            .map(|a| killed_at.saturating_sub(a.ended))
+            .max()
+            .unwrap_or_default(),
     }
 }
 
 fn site(lab: &Lab) -> Result<Value> {
-    let sites = lab.nodes().iter().find_map(|node| cluster::hwc(lab, node.name(), &["site", "list"], "").ok());
+    let sites = lab
+        .nodes()
+        .iter()
+        .find_map(|node| cluster::hwc(lab, node.name(), &["site", "list"], "").ok());
     let sites = sites.context("no node answers")?;
     let sites = sites.as_array().cloned().unwrap_or_default();
-    sites.into_iter().find(|site| site["domains"][0] == DOMAIN).context("the site is gone")
+    sites
+        .into_iter()
+        .find(|site| site["domains"][0] == DOMAIN)
+        .context("the site is gone")
 }
 
 fn live_node(site: &Value) -> Result<String> {
@@ -215,20 +292,33 @@ fn wait_protected(lab: &Lab) -> Result<()> {
     cluster::wait_until_whole(lab, lab.nodes().len())?;
     let is_protected = |dataset: &Value| {
         let copies = dataset["copies"].as_array().cloned().unwrap_or_default();
-        dataset["state"] == "live" && !copies.is_empty() && copies.iter().all(|copy| copy["age_ms"] == 0)
+        dataset["state"] == "live"
+            && !copies.is_empty()
+            && copies.iter().all(|copy| copy["age_ms"] == 0)
     };
-    Ok(wait_until("the site to be protected", Deadline::after(RECOVER_LIMIT), || {
-        let Ok(site) = site(lab) else { return Ok(None) };
-        let databases = site["databases"].as_array().cloned().unwrap_or_default();
-        let is_whole = is_protected(&site["files"]) && databases.iter().all(|d| is_protected(&d["dataset"]));
-        Ok(is_whole.then_some(()))
-    })?)
+    Ok(wait_until(
+        "the site to be protected",
+        Deadline::after(RECOVER_LIMIT),
+        || {
+            let Ok(site) = site(lab) else { return Ok(None) };
+            let databases = site["databases"].as_array().cloned().unwrap_or_default();
+            let is_whole = is_protected(&site["files"])
+                && databases.iter().all(|d| is_protected(&d["dataset"]));
+            Ok(is_whole.then_some(()))
+        },
+    )?)
 }
 
 fn report(kills: &[Kill], output: &PathBuf) -> Result<()> {
     let never = AFTER.as_secs_f64();
-    let first: Vec<_> = kills.iter().map(|kill| kill.first_answer.map_or(never, |t| t.as_secs_f64())).collect();
-    let ages: Vec<_> = kills.iter().map(|kill| kill.lost_write_age.as_secs_f64()).collect();
+    let first: Vec<_> = kills
+        .iter()
+        .map(|kill| kill.first_answer.map_or(never, |t| t.as_secs_f64()))
+        .collect();
+    let ages: Vec<_> = kills
+        .iter()
+        .map(|kill| kill.lost_write_age.as_secs_f64())
+        .collect();
     let figures = Figures {
         kills: kills.len(),
         requests: kills.iter().map(|kill| kill.requests).sum(),
@@ -239,19 +329,28 @@ fn report(kills: &[Kill], output: &PathBuf) -> Result<()> {
     say(&format!(
         "\nkills  requests  failed  first answer median / max  lost writes reach back median / max\n\
          {:>5}  {:>8}  {:>6}  {:>10.2} s / {:>5.2} s       {:>12.2} s / {:>5.2} s",
-        figures.kills, figures.requests, figures.failed_requests, figures.first_answer_s.median,
-        figures.first_answer_s.max, figures.lost_write_age_s.median, figures.lost_write_age_s.max,
+        figures.kills,
+        figures.requests,
+        figures.failed_requests,
+        figures.first_answer_s.median,
+        figures.first_answer_s.max,
+        figures.lost_write_age_s.median,
+        figures.lost_write_age_s.max,
     ));
     if let Some(folder) = output.parent() {
         fs::create_dir_all(folder)?;
     }
-    fs::write(output, serde_json::to_string_pretty(&figures)? + "\n").with_context(|| format!("write {}", output.display()))
+    fs::write(output, serde_json::to_string_pretty(&figures)? + "\n")
+        .with_context(|| format!("write {}", output.display()))
 }
 
 fn spread(mut values: Vec<f64>) -> Spread {
     values.sort_by(f64::total_cmp);
     let median = values.get(values.len() / 2).copied().unwrap_or_default();
-    Spread { median, max: values.last().copied().unwrap_or_default() }
+    Spread {
+        median,
+        max: values.last().copied().unwrap_or_default(),
+    }
 }
 
 #[expect(clippy::print_stdout, reason = "a benchmark prints its table")]
