@@ -32,7 +32,8 @@ export async function photograph(page: Page, name: string): Promise<void> {
 }
 
 export async function expectAccessible(page: Page): Promise<void> {
-  const { violations } = await new AxeBuilder({ page }).withTags(RULES).analyze();
+  // "Legacy" only means that frames are left out, which the panel has none of, at half the time.
+  const { violations } = await new AxeBuilder({ page }).setLegacyMode(true).withTags(RULES).analyze();
   const found = violations.map(({ id, help, nodes }) => ({
     rule: id,
     help,

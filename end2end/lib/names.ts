@@ -2,15 +2,16 @@
 
 import { randomBytes } from 'node:crypto';
 
-const run = Date.now().toString(36);
+// Six digits of base 36 come round after 25 days.
+const run = Date.now().toString(36).slice(-6);
 let count = 0;
 
 function unique(): string {
   count += 1;
-  return `${run}-${process.pid.toString(36)}-${count}`;
+  return `${run}-${count}`;
 }
 
-/** A domain, such as `shop-mb2x-1.example`. */
+/** A domain, such as `shop-va9m9k-1.example`. */
 export function newDomain(word = 'shop'): string {
   return `${word}-${unique()}.example`;
 }

@@ -39,9 +39,11 @@ export async function createSite(page: Page, domain: string): Promise<number> {
 }
 
 /** The field says what is wrong with it, also to those who listen. */
-export async function expectRefusal(field: Locator, message: string | RegExp): Promise<void> {
+export async function expectRefusal(field: Locator, message: string): Promise<void> {
   await expect(field).toHaveAttribute('aria-invalid', 'true');
-  await expect(field).toHaveAccessibleDescription(message);
+  // The hint below the field follows.
+  const beginning = new RegExp(`^${message.replace(/[.*+?^${}()|[\]\\]/g, '\\$&')}`);
+  await expect(field).toHaveAccessibleDescription(beginning);
 }
 
 /** The drawing of where a site is; its name says it in a sentence. */

@@ -58,15 +58,15 @@ test.describe('signing in', () => {
 
 test.describe('creating a site', () => {
   const long = `${'a.'.repeat(123)}example1`;
-  const refused: [what: string, domain: string, why: RegExp][] = [
-    ['254 characters', long, /This is no domain: it is longer than 253 characters\./],
-    ['nothing but dots', '..', /This is no domain: it /],
-    ['two dots in a row', 'shop..example', /This is no domain: it has two dots in a row/],
-    ['a single word', 'shop', /This is no domain: it needs a dot, as in shop\.example/],
-    ['a space inside', 'my shop.example', /This is no domain: it contains a space/],
-    ['an underscore', 'my_shop.example', /This is no domain: it contains “_”/],
-    ['an address', '192.0.2.7', /This is no domain: it ends in a number/],
-    ['a shell’s words', '$(id).example', /This is no domain: it contains “\$”/],
+  const refused: [what: string, domain: string, why: string][] = [
+    ['254 characters', long, 'At most 253 characters fit here.'],
+    ['nothing but dots', '..', 'This is no domain. It should look like shop.example.'],
+    ['two dots in a row', 'shop..example', 'This is no domain. It should look like shop.example.'],
+    ['a single word', 'shop', 'This is no domain. It should look like shop.example.'],
+    ['an address', '192.0.2.7', 'This is no domain. It should look like shop.example.'],
+    ['a space inside', 'my shop.example', 'A space or line break can’t stand here.'],
+    ['an underscore', 'my_shop.example', '_ can’t stand here.'],
+    ['a shell’s words', '$(id).example', '$ can’t stand here.'],
   ];
 
   test('what is no domain is refused at its field', async ({ page, signedIn }) => {
@@ -127,7 +127,7 @@ test.describe('creating a site', () => {
     for (const taken of [mine, others, others.toUpperCase()]) {
       await page.getByLabel('Domain').fill(taken);
       await page.getByRole('button', { name: 'Create site' }).click();
-      await expectRefusal(page.getByLabel('Domain'), new RegExp(`^${taken.toLowerCase()} belongs to a site already\\.`));
+      await expectRefusal(page.getByLabel('Domain'), `${taken.toLowerCase()} belongs to a site already.`);
     }
     expect(await names(signedIn)).toEqual(before);
     await admin.deleteSite(foreign);

@@ -9,6 +9,9 @@ import { newDomain, newPassword } from '../lib/names';
 import { open, tabTo } from '../lib/panel';
 import { bringSession, expect, test, type Customer } from '../lib/test';
 
+// The photographs and axe's words say all; a trace of so many pages costs minutes.
+test.use({ trace: 'off' });
+
 test('signing in', async ({ page }) => {
   await page.goto('/sign-in?next=/sites&reason=expired');
   await look(page, 'sign-in');
@@ -48,6 +51,7 @@ test('an app: form, progress, result; the site and the sites', async ({ page, si
     await page.getByLabel('Administrator password').fill(newPassword());
     await page.getByRole('button', { name: 'Install WordPress' }).click();
     await expect(page.getByRole('progressbar', { name: 'Installing WordPress' })).toBeVisible();
+    await expect(page.locator('ol.steps > li[data-s=now]')).toBeVisible();
     await photograph(page, 'install-progress-1280-light');
     await page.emulateMedia({ colorScheme: 'dark' });
     await photograph(page, 'install-progress-1280-dark');
@@ -83,7 +87,8 @@ test('an app: form, progress, result; the site and the sites', async ({ page, si
   });
 });
 
-test('an administrator’s nodes and accounts', async ({ page, admin }) => {
+test('an administrator’s nodes and accounts', async ({ page, admin, customer }) => {
+  await createSites(customer, 4);
   await bringSession(page.context(), admin.token);
   for (const [path, name] of [
     ['/nodes?view=cards', 'nodes'],
@@ -170,6 +175,6 @@ async function expectVisibleFocus(page: Page): Promise<void> {
 async function createSites({ api }: Customer, count: number): Promise<[SiteView, ...SiteView[]]> {
   const first = await api.createSite(newDomain());
   const others: SiteView[] = [];
-  for (let index = 1; index < count; index += 1) others.push(await api.createSite(newDomain(`garden-${index}`)));
+  for (let index = 1; index < count; index += 1) others.push(await api.createSite(newDomain('harbour-books')));
   return [await untilLive(api, first.id), ...(await Promise.all(others.map((site) => untilLive(api, site.id))))];
 }
