@@ -3,7 +3,7 @@
 //! The server loads `locales/<lang>/*.ftl` ([`catalogue`]); a page carries the messages of its one
 //! language, from which the browser builds the same [`Locale`]. Texts are asked for with
 //! [`tr!`](crate::tr); a test proves that every id stands in every language. How numbers, sizes
-//! and times are written is in [`format`].
+//! and times are written is in [`mod@format`].
 
 #[cfg(feature = "ssr")]
 pub mod catalogue;

@@ -1,7 +1,7 @@
 //! The panel's pages and components, for the server and for the browser.
 //!
 //! The server draws whole pages ([`shell`]) from what it gathered ([`page_data`]); the browser
-//! takes them over ([`hydrate`]) and keeps them fresh by events ([`live`]). Both draw with the same
+//! takes them over (`hydrate`) and keeps them fresh by events ([`live`]). Both draw with the same
 //! code: [`app`], [`pages`], [`components`]. What a page asks of the server is in [`actions`].
 //! Everything works without JavaScript, except that nothing updates by itself.
 //!

@@ -1,6 +1,6 @@
 //! The things in sight, kept fresh: what every page draws from.
 //!
-//! Filled from the page's data, then by the events of the cluster ([`socket`], in the browser
+//! Filled from the page's data, then by the events of the cluster (`socket`, in the browser
 //! only). An event carries its object whole, so applying one is replacing one entry.
 
 mod connection;

@@ -122,9 +122,11 @@ pub fn Screen(
 ) -> impl IntoView {
     let live = use_live();
     focus_after_navigation();
+    // The server writes the title last of all, when the page's signals may be gone already.
+    let first_title = title.get_untracked();
     let is_read_only = Memo::new(move |_| !live.settings.get().is_writable);
     view! {
-        <Title text=move || title.get()/>
+        <Title text=move || title.try_get().unwrap_or_else(|| first_title.clone())/>
         <a class="skip" href="#main">{tr!("skip-to-content")}</a>
         <div class="app">
             <SideBar place/>
