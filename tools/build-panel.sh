@@ -4,7 +4,7 @@
 #   target/site/pkg/hwc.js, hwc_bg.wasm, hwc.css   with .gz beside them; in release with .br too
 #   target/site/fonts, favicon.svg, ...            from public/
 #
-# The new folder replaces the old one whole at the end, so that a panel that runs never sees half.
+# The files are replaced one by one at the end, each whole, so that a panel that runs never sees half.
 # The server itself is an ordinary `cargo build -p hwc-panel`.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -56,5 +56,13 @@ for file in "$new"/pkg/hwc.js "$new"/pkg/hwc_bg.wasm "$new"/pkg/hwc.css; do
   if [ "$mode" = release ] && command -v brotli >/dev/null; then brotli --keep --best "$file"; fi
 done
 
-rm -rf "$site"; mv "$new" "$site"
+# File by file, whole each: the folder itself stays, for it may be mounted into nodes that run.
+mkdir -p "$site"
+(cd "$new" && find . -type f) | while read -r file; do
+  mkdir -p "$site/$(dirname "$file")"
+  mv -f "$new/$file" "$site/$file"
+  echo "$file"
+done | sort > "$built/.site"
+(cd "$site" && find . -type f) | sort | comm -23 - "$built/.site" | while read -r file; do rm -f "$site/$file"; done
+rm -rf "$new"
 wc -c "$site"/pkg/* | sed 's/^/build-panel: /'
