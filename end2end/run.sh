@@ -54,7 +54,7 @@ finish() {
     [ -z "$lab_id" ] || keep_logs
     say "failed; what there is to see is in ${results#"$root"/}:"
     find "$results" -type f \( -name 'trace.zip' -o -name '*.png' -o -name '*.log' \) -not -path '*/shots/*' | sort | sed "s|^$root/|  |"
-    say "a trace is shown by: (cd end2end && npx playwright show-trace PATH/trace.zip)"
+    say "show a trace by: (cd end2end && npx playwright show-trace PATH/trace.zip)"
   fi
   # A lab that did not come up whole took itself away.
   [ -z "$lab_id" ] || timeout --kill-after=20 "$down_limit" "$programs/hwc-demo" --id "$lab_id" --output "$description" down

@@ -25,7 +25,7 @@ export async function signIn(page: Page, { login, password }: Login): Promise<vo
 
 /** Signs out by the menu under the visitor's name. */
 export async function signOut(page: Page): Promise<void> {
-  await page.getByRole('button', { name: /: language, theme, sign out$/ }).click();
+  await page.getByRole('button', { name: /language, theme, sign out$/ }).click();
   await page.getByRole('button', { name: 'Sign out', exact: true }).click();
   await expect(page).toHaveURL(/\/sign-in/);
 }
