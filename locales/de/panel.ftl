@@ -62,7 +62,7 @@ to-first-page = Zur ersten Seite
 
 ## Wer angemeldet ist
 
-who-menu = { $name }: Sprache, Darstellung, Abmelden
+who-menu = Sprache, Darstellung, Abmelden
 role-administrator = Administrator
 role-customer = Kunde
 sign-out = Abmelden

@@ -62,7 +62,7 @@ to-first-page = To the first page
 
 ## Who is signed in
 
-who-menu = { $name }: language, theme, sign out
+who-menu = language, theme, sign out
 role-administrator = Administrator
 role-customer = Customer
 sign-out = Sign out

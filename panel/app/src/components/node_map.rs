@@ -158,7 +158,6 @@ where
         <g>
         <a
             href=href
-            aria-label=label
             data-s=state
             on:click=move |event| {
                 if !(event.ctrl_key() || event.meta_key() || event.shift_key()) {
@@ -167,6 +166,7 @@ where
                 }
             }
         >
+            <title>{label}</title>
             {is_selected
                 .then(|| {
                     view! {

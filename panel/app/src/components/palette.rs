@@ -75,7 +75,7 @@ fn Finder(live: Live) -> impl IntoView {
         }
     };
     view! {
-        <button type="button" class="find" aria-label=tr!("find-open") on:click=move |_| open()>
+        <button type="button" class="find" on:click=move |_| open()>
             <Icon glyph=Glyph::Search/>
             <span>{tr!("find-placeholder")}</span>
             <kbd>"Ctrl K"</kbd>

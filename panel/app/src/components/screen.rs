@@ -127,7 +127,8 @@ pub fn Screen(
     let is_read_only = Memo::new(move |_| !live.settings.get().is_writable);
     view! {
         <Title text=move || title.try_get().unwrap_or_else(|| first_title.clone())/>
-        <a class="skip" href="#main">{tr!("skip-to-content")}</a>
+        // The browser's own jump moves the focus as well; the router's would only scroll.
+        <a class="skip" href="#main" rel="external">{tr!("skip-to-content")}</a>
         <div class="app">
             <SideBar place/>
             <div class="column">

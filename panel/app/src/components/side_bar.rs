@@ -143,12 +143,13 @@ fn Who() -> impl IntoView {
     };
     view! {
         <div class="side-foot">
-            <button class="who" popovertarget=WHO_MENU_ID aria-label=move || tr!("who-menu", name = name())>
+            <button class="who" popovertarget=WHO_MENU_ID>
                 <span class="ava" aria-hidden="true">{move || format::initials(&name())}</span>
                 <span class="two">
                     <bdi class="trunc">{name}</bdi>
                     <small>{role}</small>
                 </span>
+                <span class="vh">{tr!("who-menu")}</span>
             </button>
             <div class="menu" id=WHO_MENU_ID popover="auto">
                 <LanguageSwitch/>
