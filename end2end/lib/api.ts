@@ -175,6 +175,20 @@ export function isProtected(site: SiteView): boolean {
   );
 }
 
+/**
+ * Waits until the copies hold what was written before the call. What the API tells of a copy may be
+ * a second old (noticing, snapshot, report), so a copy counts once every answer of three seconds
+ * called it current.
+ */
+export async function untilCopied(api: Api, site: number): Promise<void> {
+  let since: number | undefined;
+  const isCopied = async (): Promise<boolean> => {
+    since = isProtected(await api.site(site)) ? (since ?? Date.now()) : undefined;
+    return since !== undefined && Date.now() - since >= 3_000;
+  };
+  await expect.poll(isCopied, { timeout: 60_000, intervals: [200] }).toBe(true);
+}
+
 /** Waits until a job has ended well. */
 export async function untilInstalled(api: Api, job: number): Promise<void> {
   const ended = await untilEnded(api, job);

@@ -2,7 +2,7 @@
 // because every step stands on the one before.
 
 import type { Page } from '@playwright/test';
-import { Api, isProtected, untilWhole, type SiteView } from '../lib/api';
+import { Api, untilCopied, untilWhole, type SiteView } from '../lib/api';
 import { cluster, type ClusterNode } from '../lib/cluster';
 import { hwcStatus, killNode, sessionAt, startNode, visit } from '../lib/lab';
 import { newDomain, newPassword } from '../lib/names';
@@ -100,7 +100,7 @@ test('a WordPress site survives the node that serves it, and the customer stays 
     });
 
     await test.step('wait until the copies hold it', async () => {
-      await expect.poll(async () => isProtected(await customer.site(id)), { timeout: 30_000 }).toBe(true);
+      await untilCopied(customer, id);
       await expect(page.getByText('Protected: 1 copy, up to date').first()).toBeVisible();
     });
 
@@ -131,7 +131,7 @@ test('a WordPress site survives the node that serves it, and the customer stays 
       await expect(whereDiagram(page)).toHaveAccessibleName(new RegExp(`Live on ${second}\\..* Copy on ${first}, up to date`), {
         timeout: 60_000,
       });
-      await expect.poll(async () => isProtected(await customer.site(id)), { timeout: 60_000 }).toBe(true);
+      await untilCopied(customer, id);
       expect(await hwcStatus(first)).toContain(domain);
     });
 
