@@ -163,7 +163,11 @@ fn gc_removes_what_a_crashed_up_left_and_nothing_else() {
         .iter()
         .find(|lab| lab.id == id.as_str())
         .map(|lab| lab.reason.as_str());
-    assert_eq!(reason, Some("it was never completed"));
+    // Every `up` collects garbage first, so a test beside this one may have been faster.
+    assert!(
+        reason.is_none_or(|reason| reason == "it was never completed"),
+        "{reason:?}"
+    );
     assert_nothing_left(&id);
 }
 
