@@ -158,7 +158,7 @@ pub async fn begin(
     make_first_changes(&config, &registry).await?;
     let installs = install_jobs(&config, &rooms, &registry, &seen, &inputs, &clock)?;
     answer_calls(&rooms, &installs, &inputs);
-    admit_newcomers(&config, &rooms, &registry);
+    admit_newcomers(&config, &rooms, &registry, &clock);
     let api = open_api_of(
         &config, &identity, &registry, seen, installs, &inputs, &clock,
     );
@@ -564,16 +564,16 @@ fn malformed(error: &dyn std::fmt::Display) -> Problem {
 }
 
 /// Lets newcomers in whose token the registry knows.
-fn admit_newcomers(config: &Config, rooms: &Arc<Rooms>, registry: &Registry) {
-    let (registry, port) = (registry.clone(), config.port);
+fn admit_newcomers(config: &Config, rooms: &Arc<Rooms>, registry: &Registry, clock: &Clock) {
+    let (registry, port, clock) = (registry.clone(), config.port, clock.clone());
     rooms.group.admit_newcomers(move |request| {
-        let registry = registry.clone();
+        let (registry, clock) = (registry.clone(), clock.clone());
         async move {
             let change = Change::JoinNode {
                 secret_hash: request.secret_hash,
                 name: request.name,
                 address: request.address,
-                now: Clock::system().wall(),
+                now: clock.wall(),
             };
             let applied = registry.change(change).await?;
             let Applied::Node(node) = applied else {
