@@ -165,10 +165,7 @@ fn first_changes(
             name: administrator.name,
             email: administrator.email,
             role: Role::Administrator,
-            limits: Limits {
-                sites: u32::MAX,
-                databases: u32::MAX,
-            },
+            limits: Limits::default(),
             password_hash,
             now: setup.clock.wall(),
         },

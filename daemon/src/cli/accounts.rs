@@ -90,12 +90,9 @@ fn accounts_table(accounts: &[AccountView]) -> String {
             Role::Administrator => "administrator",
             Role::Customer => "customer",
         };
-        let limit = |used: u32, limit: u32| {
-            if limit == u32::MAX {
-                used.to_string()
-            } else {
-                format!("{used}/{limit}")
-            }
+        let limit = |used: u32, limit: u32| match account.role {
+            Role::Administrator => used.to_string(),
+            Role::Customer => format!("{used}/{limit}"),
         };
         vec![
             account.login.to_string(),

@@ -82,7 +82,7 @@ fn main() -> Result<()> {
     progress.say("WordPress is installed");
     let mut kills = Vec::new();
     for number in 1..=arguments.kills {
-        let kill = kill_once(&lab)?;
+        let kill = kill_once(&lab, number)?;
         progress.say(format!(
             "kill {number}: {} died, asked through {}: first answer {}, {} failed, {} rows lost",
             kill.live,
@@ -161,7 +161,7 @@ global $wpdb;
 foreach ($wpdb->get_col($wpdb->prepare('select n from bench_row where run = %s', $_GET['run'])) as $n) { echo $n, "\n"; }
 "#;
 
-fn kill_once(lab: &Lab) -> Result<Kill> {
+fn kill_once(lab: &Lab, number: usize) -> Result<Kill> {
     wait_protected(lab)?;
     let site = site(lab)?;
     let live = live_node(&site)?;
@@ -176,7 +176,7 @@ fn kill_once(lab: &Lab) -> Result<Kill> {
         node: through.address(),
         host: DOMAIN.to_owned(),
     };
-    let run = format!("{}-{}", live, std::process::id()) + &site["files"]["used_bytes"].to_string();
+    let run = format!("{number}-{live}");
     let load = Load::start(&target, &streams(&run));
     std::thread::sleep(BEFORE);
     let killed_at = load.elapsed();

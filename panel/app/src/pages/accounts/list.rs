@@ -86,8 +86,11 @@ fn row(is_me: bool, account: AccountView) -> impl IntoView {
             }
         }
     };
-    let used_of = |label: String, used: u32, limit: u32| {
-        view! {
+    let role = account.role;
+    // Limits bind customers only.
+    let used_of = move |label: String, used: u32, limit: u32| match role {
+        Role::Administrator => format::number(used.into()).into_any(),
+        Role::Customer => view! {
             <Meter
                 label
                 used=Signal::stored(format::number(used.into()))
@@ -96,6 +99,7 @@ fn row(is_me: bool, account: AccountView) -> impl IntoView {
                 inline=true
             />
         }
+        .into_any(),
     };
     let owns_nothing = account.sites == 0 && account.databases == 0;
     let name = account.name.clone();
