@@ -5,13 +5,22 @@
 //! secrets, placements. Applying is a pure function of the registry and the change, so that every
 //! node comes to the same result.
 
-use crate::desired::{Cluster, InstalledApp, Limits, NativePasswordHash, Node, PhpVersion, Role};
-use crate::ids::{AccountId, DatabaseId, JobId, NodeId, SessionId, SiteId, TokenId};
+use crate::balancing::Balancing;
+use crate::desired::{
+    Cluster, Drain, InstalledApp, Limits, NativePasswordHash, Node, NodeService, PhpVersion, Role,
+};
+use crate::ids::{
+    AccountId, DatabaseId, DatasetId, JobId, MoveId, NodeId, SessionId, SiteId, TokenId,
+};
 use crate::job::{JobKind, JobOutcome};
-use crate::names::{DatabaseName, DatabaseUser, DomainName, EmailAddress, LoginName, NodeName};
+use crate::moves::MoveReport;
+use crate::names::{
+    DatabaseName, DatabaseUser, DomainName, EmailAddress, LoginName, NodeName, ZoneName,
+};
 use crate::problem::Problem;
 use crate::time::WallTime;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeSet;
 use std::net::IpAddr;
 
 /// One change of the registry.
@@ -137,12 +146,65 @@ pub enum Change {
         /// The database.
         database: DatabaseId,
     },
-    /// Changes the nodes that hold a site's dataset, or a database's.
+    /// Changes the nodes that hold a site's dataset, or a database's. Refused as
+    /// [`Conflict`](crate::problem::ProblemCode::Conflict) when they are others than expected.
     SetReplicas {
         /// The dataset.
-        dataset: crate::ids::DatasetId,
+        dataset: DatasetId,
+        /// The nodes as whoever asks saw them.
+        expected: Vec<NodeId>,
         /// The nodes, the preferred live node first.
         replicas: Vec<NodeId>,
+    },
+    /// Says in which zone a node stands.
+    SetZone {
+        /// The node.
+        node: NodeId,
+        /// Its zone.
+        zone: ZoneName,
+    },
+    /// Switches services of a node off, and all others on.
+    SetServices {
+        /// The node.
+        node: NodeId,
+        /// What is off.
+        switched_off: BTreeSet<NodeService>,
+    },
+    /// Begins to empty a node.
+    DrainNode {
+        /// The node.
+        node: NodeId,
+        /// By whom and what for.
+        drain: Drain,
+    },
+    /// Puts a drained node, or one that is being drained, back to use.
+    UndrainNode {
+        /// The node.
+        node: NodeId,
+    },
+    /// Pins a site to a node, or lets it go.
+    PinSite {
+        /// The site.
+        site: SiteId,
+        /// The node; none to let it go.
+        node: Option<NodeId>,
+    },
+    /// Keeps a site from being moved to spread load for a while.
+    HoldSite {
+        /// The site.
+        site: SiteId,
+        /// Until when; none to let it go.
+        until: Option<WallTime>,
+    },
+    /// Changes how load is spread.
+    SetBalancing {
+        /// The rules.
+        balancing: Balancing,
+    },
+    /// Keeps the receipt of a move that ended. Answered with its [`MoveId`].
+    NoteMove {
+        /// What happened.
+        report: MoveReport,
     },
     /// Ends a session before it expires.
     RevokeSession {
@@ -210,6 +272,8 @@ pub enum Applied {
     Token(TokenId),
     /// A job was created.
     Job(JobId),
+    /// A receipt was kept.
+    Move(MoveId),
 }
 
 /// The answer to a change: what it gave, or why it was refused and changed nothing.

@@ -3,11 +3,15 @@
 //! Each node derives it from its own database after every applied change and hands it out as an
 //! `Arc<Desired>`; the rooms of the daemon compare it with what is and mend the difference.
 
+use crate::balancing::Balancing;
 use crate::ids::{
-    AccountId, ClusterId, DatabaseId, DatasetId, JobId, NodeId, SessionId, SiteId, TokenId,
+    AccountId, ClusterId, DatabaseId, DatasetId, JobId, MoveId, NodeId, SessionId, SiteId, TokenId,
 };
 use crate::job::Job;
-use crate::names::{DatabaseName, DatabaseUser, DomainName, EmailAddress, LoginName, NodeName};
+use crate::moves::MoveReceipt;
+use crate::names::{
+    DatabaseName, DatabaseUser, DomainName, EmailAddress, LoginName, NodeName, ZoneName,
+};
 use crate::time::WallTime;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
@@ -32,6 +36,8 @@ pub struct Desired {
     pub datasets: BTreeMap<DatasetId, Dataset>,
     /// Jobs that run, and the newest ended ones.
     pub jobs: BTreeMap<JobId, Job>,
+    /// Receipts of the newest ended moves, oldest first.
+    pub moves: BTreeMap<MoveId, MoveReceipt>,
     /// API tokens, by id.
     pub tokens: BTreeMap<TokenId, ApiToken>,
     /// Sessions that were ended before they expired.
@@ -82,6 +88,8 @@ pub struct Cluster {
     pub panel_domains: Vec<DomainName>,
     /// Copies of each new dataset, the live one included; 2 unless changed.
     pub copies: u8,
+    /// How load is spread.
+    pub balancing: Balancing,
 }
 
 /// One server.
@@ -98,6 +106,51 @@ pub struct Node {
     pub join_index: u64,
     /// Whether it was taken out of the cluster for good.
     pub is_removed: bool,
+    /// Where it stands: nodes of one zone may fail together.
+    pub zone: ZoneName,
+    /// The services that an administrator switched off on it.
+    pub switched_off: BTreeSet<NodeService>,
+    /// Set while it is being emptied, and stays until it is put back to use.
+    pub drain: Option<Drain>,
+}
+
+impl Node {
+    /// Whether it may hold datasets, and sites may be live on it.
+    #[must_use]
+    pub fn is_hosting(&self) -> bool {
+        !self.is_removed && !self.switched_off.contains(&NodeService::Hosting)
+    }
+
+    /// Whether new datasets may come to it.
+    #[must_use]
+    pub fn takes_datasets(&self) -> bool {
+        self.is_hosting() && self.drain.is_none()
+    }
+}
+
+/// A service of a node that can be switched off.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum NodeService {
+    /// Holding datasets and serving them. A voter without it is a witness.
+    Hosting,
+    /// The front doors: HTTP and the panel for visitors.
+    FrontDoors,
+    /// Keeping the settings as one of the voters.
+    Voting,
+}
+
+/// A node that is being emptied.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Drain {
+    /// Who asked for it.
+    pub by: AccountId,
+    /// When.
+    pub since: WallTime,
+    /// What it is for; may be empty.
+    pub note: String,
+    /// Whether datasets may be left with fewer copies than they should have.
+    pub may_lack_copies: bool,
 }
 
 /// What an account may do.
@@ -189,6 +242,10 @@ pub struct Site {
     pub php: PhpVersion,
     /// The one-click application that was installed into it.
     pub app: Option<InstalledApp>,
+    /// The node that it stays on while that node can serve it; its databases follow.
+    pub pin: Option<NodeId>,
+    /// Until then it is not moved to spread load.
+    pub hold_until: Option<WallTime>,
     /// When it was created.
     pub created_at: WallTime,
 }
@@ -298,6 +355,8 @@ pub struct Dataset {
     pub content: DatasetContent,
     /// The nodes that should hold a copy, the preferred live node first; never empty.
     pub replicas: Vec<NodeId>,
+    /// Copies that it should have, the live one included.
+    pub copies: u8,
     /// The registry index of its creation.
     pub created_index: u64,
     /// Set when its site or database was deleted: nobody serves it, the copies become trash.

@@ -54,6 +54,10 @@ id!(
     JobId(u32)
 );
 id!(
+    /// One ended move of a dataset.
+    MoveId(u32)
+);
+id!(
     /// One API token (its id, not its secret).
     TokenId(u32)
 );

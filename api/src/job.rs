@@ -38,6 +38,13 @@ pub enum JobKind {
         /// The version that is installed.
         version: String,
     },
+    /// Moves a site and its databases to another node.
+    MoveSite {
+        /// The site.
+        site: SiteId,
+        /// Where.
+        to: NodeId,
+    },
 }
 
 /// How a job ended.

@@ -8,13 +8,17 @@
 //! - [`desired`]: what the registry says should be; [`change`]: how that is changed.
 //! - [`ownership`]: who is live for a dataset, and which history each copy has.
 //! - [`observed`]: what each node reports of itself.
+//! - [`moves`], [`balancing`], [`explanation`]: planned changes of live node, why they are made.
 //! - [`v1`]: the public JSON API: calls, answers, events.
 //! - [`problem`]: what went wrong, in a form that a customer can act on.
 
+pub mod balancing;
 pub mod change;
 pub mod desired;
+pub mod explanation;
 pub mod ids;
 pub mod job;
+pub mod moves;
 pub mod names;
 pub mod observed;
 pub mod ownership;

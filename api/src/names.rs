@@ -12,7 +12,7 @@ mod label;
 pub use database::{DatabaseName, DatabaseUser};
 pub use domain::DomainName;
 pub use email::EmailAddress;
-pub use label::{LoginName, NodeName};
+pub use label::{LoginName, NodeName, ZoneName};
 
 use std::fmt;
 

@@ -1,5 +1,6 @@
 //! Observed state: what each node reports of itself, many times a minute, to all others.
 
+use crate::balancing::{DatasetLoad, NodeLoad};
 use crate::ids::{BootId, DatasetId, NodeId};
 use crate::ownership::SnapshotId;
 use crate::problem::Problem;
@@ -22,6 +23,8 @@ pub struct NodeObserved {
     pub load_1m: f32,
     /// Number of processors.
     pub cores: u32,
+    /// What it does just now.
+    pub load: NodeLoad,
     /// Memory, bytes.
     pub memory_total_bytes: u64,
     /// Memory that new work could have, bytes.
@@ -72,6 +75,8 @@ pub struct DatasetObserved {
     pub head: Option<SnapshotId>,
     /// Bytes in it.
     pub used_bytes: u64,
+    /// What serving it takes.
+    pub load: DatasetLoad,
     /// The other holders, each with what it is known to hold.
     pub replicas: BTreeMap<NodeId, ReplicaObserved>,
 }

@@ -113,6 +113,24 @@ codes! {
     NoNode => "no-node", 503;
     /// There is no node of this name.
     UnknownNode => "unknown-node", 404;
+    /// The node does not answer.
+    NodeDown => "node-down", 503;
+    /// The node is being drained.
+    NodeDraining => "node-draining", 409;
+    /// The node is not being drained.
+    NodeNotDraining => "node-not-draining", 409;
+    /// The node has not enough room; `detail` is the bytes that are needed.
+    NodeFull => "node-full", 409;
+    /// The node hosts nothing, or not this.
+    NodeNotHosting => "node-not-hosting", 409;
+    /// The node answers; only nodes that are gone can be declared lost. `detail` is its name.
+    NodeAlive => "node-alive", 409;
+    /// The site is live on this node already.
+    AlreadyThere => "already-there", 409;
+    /// Datasets would be left with fewer copies than they should have; `detail` is how many.
+    TooFewCopies => "too-few-copies", 409;
+    /// The last node that hosts sites can't be emptied or removed.
+    LastNode => "last-node", 409;
     /// The node's name or address belongs to another node.
     NodeTaken => "node-taken", 409;
     /// The join token is unknown.

@@ -8,6 +8,8 @@ mod accounts;
 mod apps;
 mod cluster;
 mod events;
+mod moves;
+mod registry;
 mod sessions;
 mod sites;
 
@@ -15,6 +17,8 @@ pub use accounts::*;
 pub use apps::*;
 pub use cluster::*;
 pub use events::*;
+pub use moves::*;
+pub use registry::*;
 pub use sessions::*;
 pub use sites::*;
 

@@ -6,6 +6,8 @@ use super::{EmailAddress, NameError, ShownCharacter, name_type};
 const LOGIN_LENGTH_MAX: usize = 128;
 /// Greatest length of a node's name: a host name is one DNS label.
 const NODE_NAME_LENGTH_MAX: usize = 63;
+/// Greatest length of a zone's name, in characters.
+const ZONE_NAME_LENGTH_MAX: usize = 32;
 
 /// What a person types to sign in: a short name or an e-mail address, lower case.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -72,6 +74,42 @@ impl NodeName {
             Some(bad) => Err(NameError::Character(ShownCharacter(bad))),
             None => Ok(Self(name)),
         }
+    }
+}
+
+/// The name of a zone, such as a rack, a room or a town: nodes of one zone may fail together.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ZoneName(String);
+
+name_type!(ZoneName);
+
+impl ZoneName {
+    /// Parses the name of a zone; upper case becomes lower case.
+    ///
+    /// # Errors
+    /// When it is empty, too long, or has other than letters, digits, `.`, `-` and `_`.
+    pub fn parse(text: &str) -> Result<Self, NameError> {
+        let name = text.trim_matches(' ').to_ascii_lowercase();
+        if name.is_empty() {
+            return Err(NameError::Empty);
+        }
+        if name.len() > ZONE_NAME_LENGTH_MAX {
+            return Err(NameError::TooLong {
+                limit: ZONE_NAME_LENGTH_MAX,
+            });
+        }
+        let allowed = |c: &char| c.is_ascii_lowercase() || c.is_ascii_digit() || "._-".contains(*c);
+        match name.chars().find(|c| !allowed(c)) {
+            Some(bad) => Err(NameError::Character(ShownCharacter(bad))),
+            None => Ok(Self(name)),
+        }
+    }
+}
+
+impl Default for ZoneName {
+    /// The zone of nodes of which nothing else was said.
+    fn default() -> Self {
+        Self("default".to_owned())
     }
 }
 

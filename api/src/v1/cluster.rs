@@ -1,10 +1,13 @@
 //! The cluster: its nodes, their health, how they join and leave.
 
 use super::{NodeRef, Nothing, SiteView, call_with_body, call_without_body};
+use crate::desired::{Drain, NodeService};
 use crate::ids::{ClusterId, NodeId};
+use crate::names::ZoneName;
 use crate::observed::NodeObserved;
 use crate::time::WallTime;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeSet;
 use std::net::IpAddr;
 
 /// How the asked node sees another node.
@@ -27,6 +30,12 @@ pub struct NodeView {
     pub node: NodeRef,
     /// Its address.
     pub address: IpAddr,
+    /// Where it stands.
+    pub zone: ZoneName,
+    /// What is switched off on it.
+    pub switched_off: BTreeSet<NodeService>,
+    /// Set while it is being emptied, and until it is put back to use.
+    pub drain: Option<Drain>,
     /// How the asked node sees it.
     pub health: NodeHealth,
     /// Its newest report of itself.
@@ -54,6 +63,48 @@ call_without_body!(RemoveNode, Delete, Nothing, |call| format!(
     "/nodes/{}",
     call.node
 ));
+
+/// `PUT /nodes/{id}/zone`: say where a node stands (administrators).
+#[derive(Debug, Clone)]
+pub struct SetZone {
+    /// Which.
+    pub node: NodeId,
+    /// What is sent.
+    pub body: SetZoneBody,
+}
+call_with_body!(SetZone, Put, SetZoneBody, NodeView, |call| format!(
+    "/nodes/{}/zone",
+    call.node
+));
+
+/// A node's zone.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SetZoneBody {
+    /// The zone's name.
+    pub zone: String,
+}
+
+/// `PUT /nodes/{id}/services`: switch services of a node off and on (administrators).
+#[derive(Debug, Clone)]
+pub struct SetServices {
+    /// Which.
+    pub node: NodeId,
+    /// What is sent.
+    pub body: SetServicesBody,
+}
+call_with_body!(SetServices, Put, SetServicesBody, NodeView, |call| format!(
+    "/nodes/{}/services",
+    call.node
+));
+
+/// What is off on a node; everything else is on.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SetServicesBody {
+    /// The services that are off.
+    pub switched_off: BTreeSet<NodeService>,
+}
 
 /// `POST /nodes/tokens`: permit one more node to join (administrators).
 #[derive(Debug, Clone)]

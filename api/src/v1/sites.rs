@@ -3,6 +3,7 @@
 use super::{JobView, Nothing, call_with_body, call_without_body};
 use crate::desired::{InstalledApp, PhpVersion};
 use crate::ids::{AccountId, DatabaseId, DatasetId, NodeId, SiteId};
+use crate::moves::MoveProgress;
 use crate::names::{DatabaseName, DatabaseUser, DomainName, NodeName};
 use crate::time::WallTime;
 use serde::{Deserialize, Serialize};
@@ -46,6 +47,10 @@ pub struct SiteView {
     pub databases: Vec<DatabaseView>,
     /// The newest job on it.
     pub job: Option<JobView>,
+    /// The node that it is pinned to.
+    pub pin: Option<NodeRef>,
+    /// Until then it is not moved to spread load.
+    pub hold_until: Option<WallTime>,
     /// When it was created.
     pub created_at: WallTime,
 }
@@ -78,6 +83,8 @@ pub struct DatasetView {
     pub copies: Vec<CopyView>,
     /// Number of divergent copies that are kept.
     pub divergent_copies: u32,
+    /// The move that it is in.
+    pub moving: Option<MoveProgress>,
 }
 
 /// A node, named.
