@@ -22,15 +22,14 @@ missing_packages() {
 }
 install_packages() {
   # A service that a package brings must not start here: the tests start their own.
-  local policy=/usr/sbin/policy-rc.d made=''
+  local policy=/usr/sbin/policy-rc.d
   if [ ! -e "$policy" ]; then
+    trap "rm -f $policy" EXIT
     printf '#!/bin/sh\nexit 101\n' >"$policy"
     chmod +x "$policy"
-    made=yes
   fi
   apt-get update -qq
   DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$@"
-  [ -z "$made" ] || rm -f "$policy"
 }
 # The browser tests want Node 20. Debian 12 has 18; npm carries newer ones as packages.
 node_is_new() { [ "$(node --version | sed 's/^v//; s/\..*//')" -ge 20 ]; }
@@ -54,7 +53,7 @@ step "Rust: rustfmt and clippy" rustup component add rustfmt clippy
 step "Rust: standard library for WASM" tools/setup-wasm.sh
 if ! node_is_new; then
   step "Browser tests: Node 22 from npm" newer_node
-  PATH=$node_home/bin:$PATH
+  use_newer_node
 fi
 step "Browser tests: npm packages" browser_packages
 step "Lab tool" cargo build --quiet -p hwc-lab
