@@ -59,6 +59,11 @@ pub enum Change {
         /// The node.
         node: NodeId,
     },
+    /// Gives up nodes that are gone for good, and what only they hold. They can never return.
+    DeclareLost {
+        /// The nodes.
+        nodes: BTreeSet<NodeId>,
+    },
     /// Creates an account. Answered with its [`AccountId`].
     CreateAccount {
         /// Sign-in name.
@@ -109,6 +114,9 @@ pub enum Change {
         php: PhpVersion,
         /// The nodes that hold its dataset, the first to be live first.
         replicas: Vec<NodeId>,
+        /// Copies that it should have, the live one included; more than nodes were named where
+        /// there are too few nodes just now.
+        copies: u8,
         /// When.
         now: WallTime,
     },
@@ -138,6 +146,8 @@ pub enum Change {
         password_hash: NativePasswordHash,
         /// The nodes that hold its dataset, the first to be live first.
         replicas: Vec<NodeId>,
+        /// Copies that it should have, the live one included.
+        copies: u8,
         /// When.
         now: WallTime,
     },

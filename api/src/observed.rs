@@ -25,6 +25,8 @@ pub struct NodeObserved {
     pub cores: u32,
     /// What it does just now.
     pub load: NodeLoad,
+    /// The datasets live on it that take most, the heaviest first; at most twenty.
+    pub heaviest: Vec<HeavyDataset>,
     /// Memory, bytes.
     pub memory_total_bytes: u64,
     /// Memory that new work could have, bytes.
@@ -43,6 +45,15 @@ pub struct NodeObserved {
     pub services: Vec<ServiceObserved>,
     /// What its daemon could not bring about, newest first.
     pub problems: Vec<Problem>,
+}
+
+/// A dataset that takes much of its node.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HeavyDataset {
+    /// Which.
+    pub dataset: DatasetId,
+    /// What serving it takes.
+    pub load: DatasetLoad,
 }
 
 /// One service of a node.
@@ -75,8 +86,6 @@ pub struct DatasetObserved {
     pub head: Option<SnapshotId>,
     /// Bytes in it.
     pub used_bytes: u64,
-    /// What serving it takes.
-    pub load: DatasetLoad,
     /// The other holders, each with what it is known to hold.
     pub replicas: BTreeMap<NodeId, ReplicaObserved>,
 }

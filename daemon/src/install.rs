@@ -190,6 +190,7 @@ impl InstallJobs {
             user: planned.user,
             password_hash: native_hash(&planned.password)?,
             replicas: place::beside(now, site.dataset, live),
+            copies: place::copies_of(now, site.dataset),
             now: now.at,
         };
         let applied = self.registry.change(change).await?;

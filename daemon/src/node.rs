@@ -141,6 +141,7 @@ pub async fn begin(
         reconcile: wake_services.clone(),
     };
     conducting.spawn("conductor", conductor.run());
+    let loaded = serving.clone();
     freshness::spawn(&rooms, serving, inputs.clone());
     let services = reconcile::spawn(&rooms, &wake_services, &wake_report);
     spawn_facts(&rooms, &registry, &config, &inputs);
@@ -150,6 +151,8 @@ pub async fn begin(
         boot: start.boot,
         registry: registry.clone(),
         services,
+        rooms: Arc::clone(&rooms),
+        served: loaded,
         pool: config.pool.clone(),
         inputs: inputs.clone(),
     };

@@ -1,5 +1,6 @@
 //! What this node reports of itself: load, memory, pool, services. Reads /proc; cheap.
 
+use crate::load::Loads;
 use hwc_api::ids::BootId;
 use hwc_api::observed::{NodeObserved, ServiceObserved};
 use hwc_api::problem::Problem;
@@ -19,6 +20,8 @@ pub struct Known {
     pub is_registry_writable: bool,
     /// The registry's leader.
     pub registry_leader: Option<hwc_api::ids::NodeId>,
+    /// What the node and its datasets take.
+    pub loads: Loads,
     /// The services.
     pub services: Vec<ServiceObserved>,
     /// What could not be brought about.
@@ -39,6 +42,8 @@ pub fn observe(known: Known, pool: &Path, now: WallTime) -> NodeObserved {
         load_1m: load(&read("/proc/loadavg")),
         cores: std::thread::available_parallelism()
             .map_or(1, |cores| u32::try_from(cores.get()).unwrap_or(u32::MAX)),
+        load: known.loads.node,
+        heaviest: known.loads.heaviest(),
         memory_total_bytes,
         memory_available_bytes,
         pool_total_bytes,

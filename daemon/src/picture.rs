@@ -6,6 +6,7 @@
 
 use hwc_api::ids::{DatasetId, JobId, NodeId, SessionId};
 use hwc_api::job::JobProgress;
+use hwc_api::moves::MoveProgress;
 use hwc_api::observed::{DatasetObserved, NodeObserved};
 use hwc_api::ownership::{HolderRecord, HolderState, RouteRecord};
 use hwc_api::v1::NodeHealth;
@@ -26,6 +27,8 @@ pub struct Picture {
     pub datasets: BTreeMap<DatasetId, BTreeMap<NodeId, DatasetObserved>>,
     /// How far running jobs are.
     pub jobs: BTreeMap<JobId, JobProgress>,
+    /// Moves that are planned or under way, as the nodes tell that the datasets leave.
+    pub moves: BTreeMap<DatasetId, BTreeMap<NodeId, MoveProgress>>,
     /// Sessions that any node has ended, whether or not the registry could be told.
     pub revoked_sessions: BTreeSet<SessionId>,
     /// Whether changes of the registry can be acknowledged.
@@ -79,6 +82,13 @@ impl Picture {
                 route.state == HolderState::Claiming && self.is_reachable(*node)
             })
         })
+    }
+
+    /// The move that a dataset is in, as the node tells that serves it.
+    #[must_use]
+    pub fn moving(&self, dataset: DatasetId) -> Option<&MoveProgress> {
+        let live = self.live_node(dataset)?;
+        self.moves.get(&dataset)?.get(&live.node)
     }
 
     /// What the live node of a dataset reports about it.

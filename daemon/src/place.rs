@@ -5,23 +5,18 @@ use hwc_api::ids::NodeId;
 use hwc_api::problem::{Problem, ProblemCode};
 use hwc_state_machine::placement::{self, NodeCandidate};
 
-/// The nodes for a new dataset with `copies` copies (the cluster's default if none), the first to
-/// be live first.
+/// The nodes for a new dataset with `copies` copies, the first to be live first; fewer where there
+/// are not so many.
 ///
 /// # Errors
 /// When no node is up with room for it.
-pub fn choose_replicas(now: &Now, copies: Option<u8>) -> Result<Vec<NodeId>, Problem> {
-    let default = now
-        .desired
-        .cluster
-        .as_ref()
-        .map_or(1, |cluster| cluster.copies);
+pub fn choose_replicas(now: &Now, copies: u8) -> Result<Vec<NodeId>, Problem> {
     let candidates: Vec<_> = now
         .desired
         .active_nodes()
         .map(|node| candidate(now, node.id))
         .collect();
-    placement::choose_replicas(&candidates, copies.unwrap_or(default)).map_err(|error| {
+    placement::choose_replicas(&candidates, copies).map_err(|error| {
         Problem::new(
             ProblemCode::NoNode,
             format!("No node can take another site: {error}."),
@@ -29,8 +24,20 @@ pub fn choose_replicas(now: &Now, copies: Option<u8>) -> Result<Vec<NodeId>, Pro
     })
 }
 
+/// Copies of a dataset for which nobody asked for another number.
+#[must_use]
+pub fn default_copies(now: &Now) -> u8 {
+    let cluster = now.desired.cluster.as_ref();
+    cluster.map_or(1, |cluster| cluster.copies)
+}
+
 fn candidate(now: &Now, id: NodeId) -> NodeCandidate {
     let observed = now.picture.nodes.get(&id);
+    let takes_datasets = now
+        .desired
+        .nodes
+        .get(&id)
+        .is_some_and(hwc_api::desired::Node::takes_datasets);
     let datasets = now
         .desired
         .datasets
@@ -45,7 +52,7 @@ fn candidate(now: &Now, id: NodeId) -> NodeCandidate {
     };
     NodeCandidate {
         id,
-        is_up: now.picture.is_reachable(id) && observed.is_some(),
+        is_up: takes_datasets && now.picture.is_reachable(id) && observed.is_some(),
         free_bytes: observed.map_or(0, |observed| observed.pool_free_bytes),
         load_percent: observed.map_or(0, |observed| percent(observed.load_1m, observed.cores)),
         datasets: count(&|replicas| replicas.contains(&id)),
@@ -61,6 +68,13 @@ fn candidate(now: &Now, id: NodeId) -> NodeCandidate {
 )]
 fn percent(load: f32, cores: u32) -> u32 {
     (load / cores.max(1) as f32 * 100.0).clamp(0.0, 1_000_000.0) as u32
+}
+
+/// Copies that a dataset should have; what belongs to it should have as many.
+#[must_use]
+pub fn copies_of(now: &Now, dataset: hwc_api::ids::DatasetId) -> u8 {
+    let dataset = now.desired.datasets.get(&dataset);
+    dataset.map_or_else(|| default_copies(now), |dataset| dataset.copies)
 }
 
 /// The nodes for a database that belongs to a dataset: where that one's copies are, its live node

@@ -7,6 +7,7 @@
 use axum::extract::State;
 use axum::routing::post;
 use axum::{Json, Router};
+use hwc_api::balancing::Balancing;
 use hwc_api::change::Change;
 use hwc_api::desired::{Cluster, Limits, Role};
 use hwc_api::ids::ClusterId;
@@ -153,6 +154,7 @@ fn first_changes(
         name: request.name,
         panel_domains: request.panel_domains,
         copies: COPIES,
+        balancing: Balancing::default(),
     };
     vec![
         Change::InitCluster {

@@ -53,6 +53,8 @@ impl Scene<'_> {
             files,
             databases,
             job: self.newest_job(site).map(|job| self.job(job)),
+            pin: site.pin.map(|node| self.node_ref(node)),
+            hold_until: site.hold_until.filter(|until| *until > self.now),
             created_at: site.created_at,
         }
     }
@@ -81,6 +83,9 @@ impl Scene<'_> {
                 name: node.name.clone(),
             },
             address: node.address,
+            zone: node.zone.clone(),
+            switched_off: node.switched_off.clone(),
+            drain: node.drain.clone(),
             health: self.picture.health(node.id),
             observed: self.picture.nodes.get(&node.id).cloned(),
             live_sites: 0,
@@ -189,6 +194,7 @@ impl Scene<'_> {
                 .map(|node| self.copy(id, node))
                 .collect(),
             divergent_copies: u32::try_from(divergent.len()).unwrap_or(u32::MAX),
+            moving: self.picture.moving(id).cloned(),
         }
     }
 
@@ -295,7 +301,9 @@ impl Scene<'_> {
             .values()
             .rev()
             .find(|job| match &job.kind {
-                JobKind::InstallApp { site: of, .. } => *of == site.id,
+                JobKind::InstallApp { site: of, .. } | JobKind::MoveSite { site: of, .. } => {
+                    *of == site.id
+                }
             })
     }
 }

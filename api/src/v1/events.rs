@@ -3,8 +3,9 @@
 //! The first messages after connecting are the present state, so that a client that was away
 //! needs nothing else; then each object anew when it changes, at most a few times a second.
 
-use super::{AccountView, JobView, NodeView, SiteView};
-use crate::ids::{AccountId, SiteId};
+use super::{AccountView, DrainView, JobView, MoveView, NodeView, SiteView};
+use crate::ids::{AccountId, DatasetId, NodeId, SiteId};
+use crate::moves::{MoveProgress, MoveReceipt};
 use serde::{Deserialize, Serialize};
 
 /// One message to the client.
@@ -19,6 +20,16 @@ pub enum Event {
     Job(Box<JobView>),
     /// A node is new or changed (administrators).
     Node(Box<NodeView>),
+    /// A move is planned or under way, or got further.
+    Move(Box<MoveView<MoveProgress>>),
+    /// A dataset does not move any more.
+    MoveGone(DatasetId),
+    /// A move ended: its receipt. First the newest hundred.
+    MoveEnded(Box<MoveView<MoveReceipt>>),
+    /// A node is being emptied, or got further (administrators).
+    Drain(Box<DrainView>),
+    /// A node is not being emptied any more (administrators).
+    DrainGone(NodeId),
     /// An account is new or changed (administrators).
     Account(Box<AccountView>),
     /// An account is gone (administrators).

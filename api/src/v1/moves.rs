@@ -214,8 +214,6 @@ pub struct DrainView {
     pub failed: u32,
     /// Milliseconds until it is done, as far as can be told.
     pub remaining_ms: Option<u64>,
-    /// Its moves.
-    pub moves: MovesView,
 }
 
 /// `GET /balancing`: how load is spread (administrators).

@@ -39,7 +39,7 @@ call_with_body!(
     Post,
     DeclareLostBody,
     DeclareLostView,
-    |_call| { "/registry/declare-lost".to_owned() }
+    |_call| String::from("/registry/declare-lost")
 );
 
 /// Which nodes are gone.

@@ -44,6 +44,8 @@ pub enum Input {
         /// Told when nothing would be lost.
         done: oneshot::Sender<()>,
     },
+    /// What this node and the datasets that are live here take.
+    Loads(Box<crate::load::Loads>),
     /// A dataset's services have stopped and its last change is in a snapshot.
     Quiesced(DatasetId),
     /// The registry can or can't have changes acknowledged.

@@ -6,6 +6,7 @@
 
 use hwc_api::ids::{DatasetId, JobId, SessionId};
 use hwc_api::job::JobProgress;
+use hwc_api::moves::MoveProgress;
 use hwc_api::observed::{DatasetObserved, NodeObserved};
 use hwc_api::ownership::{HolderRecord, RouteRecord};
 use hwc_api::time::WallTime;
@@ -25,6 +26,8 @@ pub enum Key {
     Dataset(DatasetId),
     /// How far a job is that it runs.
     Job(JobId),
+    /// How far the move of a dataset is that leaves it.
+    Move(DatasetId),
     /// A session that ended; the value is when it would have expired.
     Session(SessionId),
 }
@@ -37,6 +40,7 @@ impl std::fmt::Display for Key {
             Self::Route(dataset) => write!(f, "route/{dataset}"),
             Self::Dataset(dataset) => write!(f, "dataset/{dataset}"),
             Self::Job(job) => write!(f, "job/{job}"),
+            Self::Move(dataset) => write!(f, "move/{dataset}"),
             Self::Session(session) => write!(f, "session/{}", hex::encode(session.0)),
         }
     }
@@ -55,6 +59,7 @@ impl Key {
             "route" => id.parse().ok().map(Self::Route),
             "dataset" => id.parse().ok().map(Self::Dataset),
             "job" => id.parse().ok().map(Self::Job),
+            "move" => id.parse().ok().map(Self::Move),
             "session" => {
                 let bytes = hex::decode(id).ok()?.try_into().ok()?;
                 Some(Self::Session(SessionId(bytes)))
@@ -77,6 +82,8 @@ pub enum Shown {
     Dataset(Box<DatasetObserved>),
     /// How far a job is.
     Job(JobProgress),
+    /// How far a move is.
+    Move(Box<MoveProgress>),
     /// A session that ended.
     Session(SessionId, WallTime),
 }
@@ -104,6 +111,7 @@ impl Shown {
             Key::Route(dataset) => Self::Route(dataset, postcard::from_bytes(value)?),
             Key::Dataset(_) => Self::Dataset(from_json(value)?),
             Key::Job(_) => Self::Job(from_json(value)?),
+            Key::Move(_) => Self::Move(from_json(value)?),
             Key::Session(session) => Self::Session(session, postcard::from_bytes(value)?),
         })
     }
@@ -142,6 +150,7 @@ mod tests {
             Key::Route(DatasetId(7)),
             Key::Dataset(DatasetId(7)),
             Key::Job(JobId(3)),
+            Key::Move(DatasetId(7)),
             Key::Session(SessionId([5; 16])),
         ] {
             assert_eq!(Key::parse(&key.to_string()), Some(key));

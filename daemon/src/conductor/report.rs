@@ -1,7 +1,10 @@
 //! Tells the other nodes what this one is like: every two seconds, and when its services changed.
 
+use super::freshness::Served;
+use super::hands::Rooms;
 use super::input::{Input, Inputs, OwnFact};
 use super::reconcile::NewestReport;
+use crate::load::{LoadMeter, Loads};
 use crate::observe::{Known, observe};
 use hwc_api::ids::BootId;
 use hwc_registry::Registry;
@@ -9,7 +12,9 @@ use hwc_runtime::clock::Clock;
 use hwc_runtime::lifecycle::Tasks;
 use hwc_runtime::periodic::{Waker, spawn_periodic};
 use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
+use tokio::sync::watch;
 
 /// Between two reports.
 const INTERVAL: Duration = Duration::from_secs(2);
@@ -25,6 +30,10 @@ pub struct Reporter {
     pub registry: Registry,
     /// YakD's newest report.
     pub services: NewestReport,
+    /// The front doors' counters, and the settings.
+    pub rooms: Arc<Rooms>,
+    /// The datasets that are live here.
+    pub served: watch::Receiver<Arc<Vec<Served>>>,
     /// The pool.
     pub pool: PathBuf,
     /// Where reports go.
@@ -39,12 +48,32 @@ impl std::fmt::Debug for Reporter {
     }
 }
 
+impl Reporter {
+    /// What the node and its datasets take. Looks over /proc: some milliseconds with a thousand
+    /// processes.
+    fn loads(&self, meter: &Mutex<LoadMeter>) -> Loads {
+        let live: Vec<_> = self.served.borrow().iter().map(|s| s.dataset).collect();
+        let desired = Arc::clone(&self.rooms.desired.borrow());
+        let requests = self.rooms.proxy.stats();
+        let now = self.clock.now();
+        tokio::task::block_in_place(|| {
+            let mut meter = meter.lock().unwrap_or_else(PoisonError::into_inner);
+            meter.look(now, &desired, &live, requests)
+        })
+    }
+}
+
 /// Begins to report.
 pub fn spawn(reporter: Reporter, tasks: &Tasks, waker: &Waker) {
     let started_at = reporter.clock.wall();
+    let meter = Arc::new(Mutex::new(LoadMeter::default()));
     spawn_periodic(tasks, "report on this node", INTERVAL, waker, move || {
         let reporter = reporter.clone();
+        let meter = Arc::clone(&meter);
         async move {
+            let loads = reporter.loads(&meter);
+            let told = Input::Loads(Box::new(loads.clone()));
+            let _stopped = reporter.inputs.send(told);
             let status = reporter.registry.status();
             let services = reporter.services.get();
             let known = Known {
@@ -53,6 +82,7 @@ pub fn spawn(reporter: Reporter, tasks: &Tasks, waker: &Waker) {
                 applied_index: services.applied_index,
                 is_registry_writable: status.is_writable,
                 registry_leader: status.leader,
+                loads,
                 services: services.services,
                 problems: services.problems,
             };

@@ -5,6 +5,7 @@ use super::hands::{Hands, OwnRecord, Rooms};
 use super::input::{Input, OwnFact};
 use super::keys::{self, Key, Shown};
 use super::{FREEZE_LIMIT, PULSE};
+use crate::load::Loads;
 use crate::picture::Picture;
 use bytes::Bytes;
 use hwc_api::desired::Desired;
@@ -53,6 +54,8 @@ struct State {
     /// The table that the front doors have; the next one shares what did not change.
     table: RoutingTable,
     stopping: Option<Stopping>,
+    /// What the datasets that are live here take.
+    loads: Loads,
     last: Moment,
 }
 
@@ -104,6 +107,7 @@ impl Conductor {
             are_routes_new: true,
             table: RoutingTable::empty(self.me),
             stopping: None,
+            loads: Loads::default(),
             last: now,
         }
     }
@@ -209,6 +213,7 @@ impl Conductor {
                     stopping.quiesced.insert(dataset);
                 }
             }
+            Input::Loads(loads) => state.loads = *loads,
             Input::RegistryStatus {
                 is_writable,
                 leader,
@@ -445,6 +450,13 @@ impl State {
             Shown::Job(progress) => {
                 picture.jobs.insert(progress.job, progress);
             }
+            Shown::Move(progress) => {
+                picture
+                    .moves
+                    .entry(progress.dataset)
+                    .or_default()
+                    .insert(node, *progress);
+            }
             Shown::Session(session, _) => {
                 picture.revoked_sessions.insert(session);
             }
@@ -466,6 +478,7 @@ impl State {
             Key::Dataset(dataset) => remove_inner(&mut picture.datasets, dataset, node),
             // The end of a job is in the registry; its last progress stays to be looked at.
             Key::Job(_) => {}
+            Key::Move(dataset) => remove_inner(&mut picture.moves, dataset, node),
             // Denial wins: a session that ended once does not come back.
             Key::Session(_) => {}
         }

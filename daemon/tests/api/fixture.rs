@@ -148,6 +148,7 @@ impl TestApi {
             name: "Test".to_owned(),
             panel_domains: Vec::new(),
             copies: 2,
+            balancing: hwc_api::balancing::Balancing::default(),
         };
         let name = NodeName::parse("n1").expect("a name");
         registry
@@ -275,6 +276,8 @@ fn picture(clock: &Clock) -> Picture {
         reported_at: clock.wall(),
         load_1m: 0.0,
         cores: 2,
+        load: hwc_api::balancing::NodeLoad::default(),
+        heaviest: Vec::new(),
         memory_total_bytes: 1 << 30,
         memory_available_bytes: 1 << 30,
         pool_total_bytes: 10 << 30,

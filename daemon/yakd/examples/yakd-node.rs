@@ -211,6 +211,8 @@ fn desired(sites: u32, hash: &str) -> Outcome<Desired> {
             ],
             php: PhpVersion::V8_4,
             app: None,
+            pin: None,
+            hold_until: None,
             created_at: WallTime(0),
         };
         let database = Database {
@@ -234,6 +236,7 @@ fn desired(sites: u32, hash: &str) -> Outcome<Desired> {
                     id,
                     content,
                     replicas: vec![NodeId(1)],
+                    copies: 1,
                     created_index: 1,
                     is_deleted: false,
                 },

@@ -260,6 +260,8 @@ pub(crate) mod tests {
             domains: vec![DomainName::parse(domain).expect("a domain")],
             php: PhpVersion::V8_4,
             app: None,
+            pin: None,
+            hold_until: None,
             created_at: WallTime(0),
         };
         let content = DatasetContent::Site(site.id);
@@ -272,6 +274,7 @@ pub(crate) mod tests {
             id: DatasetId(id),
             content,
             replicas: vec![NodeId(1)],
+            copies: 1,
             created_index: 1,
             is_deleted: false,
         };

@@ -19,9 +19,15 @@ pub fn app_name(app: &str) -> String {
 /// What a job does or did, in a line.
 #[must_use]
 pub fn title(job: &Job, site: Option<&str>) -> String {
-    let JobKind::InstallApp { app, version, .. } = &job.kind;
-    let app = app_name(app);
     let site = site.unwrap_or_default().to_owned();
+    let JobKind::InstallApp { app, version, .. } = &job.kind else {
+        return match &job.outcome {
+            None => tr!("job-move-running", site = site),
+            Some(outcome) if outcome.problem.is_none() => tr!("job-move-done", site = site),
+            Some(_) => tr!("job-move-failed", site = site),
+        };
+    };
+    let app = app_name(app);
     match &job.outcome {
         None => tr!("job-install-running", app = app, site = site),
         Some(outcome) if outcome.problem.is_none() => {

@@ -181,7 +181,8 @@ impl Live {
 #[must_use]
 pub const fn job_site(job: &JobView) -> SiteId {
     match &job.job.kind {
-        hwc_api::job::JobKind::InstallApp { site, .. } => *site,
+        hwc_api::job::JobKind::InstallApp { site, .. }
+        | hwc_api::job::JobKind::MoveSite { site, .. } => *site,
     }
 }
 

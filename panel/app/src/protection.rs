@@ -160,6 +160,7 @@ mod tests {
                 })
                 .collect(),
             divergent_copies: 0,
+            moving: None,
         }
     }
 

@@ -4,7 +4,7 @@ use super::{Access, Endpoint};
 use crate::api::Api;
 use crate::api::access::{Action, Actor, Object, can};
 use crate::api::refusal::{Answer, Body};
-use crate::place::choose_replicas;
+use crate::place::{choose_replicas, default_copies};
 use axum::extract::State;
 use axum::routing::post;
 use axum::{Extension, Json};
@@ -38,12 +38,13 @@ async fn create(
     can(&actor, Action::CreateSite, Object::Of(account))?;
     let domain = parse_domain(&body.domain)?;
     let now = api.now();
-    let copies = copies(body.copies)?;
+    let copies = copies(body.copies)?.unwrap_or_else(|| default_copies(&now));
     let change = Change::CreateSite {
         account,
         domains: vec![domain],
         php: PhpVersion::V8_4,
         replicas: choose_replicas(&now, copies)?,
+        copies,
         now: now.at,
     };
     let applied = api.registry.change(change).await?;
