@@ -177,7 +177,8 @@ impl Registry {
             | Applied::Site(_)
             | Applied::Database(_)
             | Applied::Token(_)
-            | Applied::Job(_) => Err(internal("founding a cluster made no node")),
+            | Applied::Job(_)
+            | Applied::Move(_) => Err(internal("founding a cluster made no node")),
         }
     }
 

@@ -10,6 +10,8 @@ mod databases;
 mod datasets;
 mod draft;
 mod jobs;
+mod moves;
+mod nodes;
 mod sessions;
 mod sites;
 #[cfg(test)]
@@ -74,7 +76,8 @@ fn judge(draft: &mut Draft<'_>, change: &Change) -> Result<Applied, Problem> {
             address,
             now,
         } => cluster::join_node(draft, secret_hash, name, *address, *now),
-        Change::RemoveNode { node } => cluster::remove_node(draft, *node),
+        Change::RemoveNode { node } => nodes::remove(draft, *node),
+        Change::DeclareLost { nodes } => nodes::declare_lost(draft, nodes),
         Change::CreateAccount {
             login,
             name,
@@ -111,8 +114,19 @@ fn judge(draft: &mut Draft<'_>, change: &Change) -> Result<Applied, Problem> {
             domains,
             php,
             replicas,
+            copies,
             now,
-        } => sites::create(draft, *account, domains, *php, replicas, *now),
+        } => sites::create(
+            draft,
+            sites::NewSite {
+                account: *account,
+                domains,
+                php: *php,
+                replicas,
+                copies: *copies,
+                now: *now,
+            },
+        ),
         Change::DeleteSite { site } => sites::delete(draft, *site),
         Change::SetApp { site, app } => sites::set_app(draft, *site, app.as_ref()),
         Change::CreateDatabase {
@@ -122,6 +136,7 @@ fn judge(draft: &mut Draft<'_>, change: &Change) -> Result<Applied, Problem> {
             user,
             password_hash,
             replicas,
+            copies,
             now,
         } => databases::create(
             draft,
@@ -132,13 +147,26 @@ fn judge(draft: &mut Draft<'_>, change: &Change) -> Result<Applied, Problem> {
                 user,
                 password_hash,
                 replicas,
+                copies: *copies,
                 now: *now,
             },
         ),
         Change::DeleteDatabase { database } => databases::delete(draft, *database),
-        Change::SetReplicas { dataset, replicas } => {
-            datasets::set_replicas(draft, *dataset, replicas)
+        Change::SetReplicas {
+            dataset,
+            expected,
+            replicas,
+        } => datasets::set_replicas(draft, *dataset, expected, replicas),
+        Change::SetZone { node, zone } => nodes::set_zone(draft, *node, zone),
+        Change::SetServices { node, switched_off } => {
+            nodes::set_services(draft, *node, switched_off)
         }
+        Change::DrainNode { node, drain } => nodes::drain(draft, *node, drain),
+        Change::UndrainNode { node } => nodes::undrain(draft, *node),
+        Change::PinSite { site, node } => sites::pin(draft, *site, *node),
+        Change::HoldSite { site, until } => sites::hold(draft, *site, *until),
+        Change::SetBalancing { balancing } => cluster::set_balancing(draft, *balancing),
+        Change::NoteMove { report } => moves::note(draft, report),
         Change::RevokeSession {
             session,
             expires_at,

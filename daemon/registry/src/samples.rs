@@ -1,14 +1,21 @@
 //! Changes for tests: a small cluster with an administrator and a customer.
 
+use hwc_api::balancing::Balancing;
 use hwc_api::change::Change;
-use hwc_api::desired::{Cluster, InstalledApp, Limits, NativePasswordHash, PhpVersion, Role};
+use hwc_api::desired::{
+    Cluster, Drain, InstalledApp, Limits, NativePasswordHash, NodeService, PhpVersion, Role,
+};
 use hwc_api::ids::{
     AccountId, ClusterId, DatabaseId, DatasetId, JobId, NodeId, SessionId, SiteId, TokenId,
 };
 use hwc_api::job::{JobKind, JobOutcome};
-use hwc_api::names::{DatabaseName, DatabaseUser, DomainName, EmailAddress, LoginName, NodeName};
+use hwc_api::moves::{MoveReason, MoveReport, Pause};
+use hwc_api::names::{
+    DatabaseName, DatabaseUser, DomainName, EmailAddress, LoginName, NodeName, ZoneName,
+};
 use hwc_api::problem::{Problem, ProblemCode};
 use hwc_api::time::WallTime;
+use std::collections::BTreeSet;
 use std::net::IpAddr;
 
 pub(crate) const NOW: WallTime = WallTime(1_000_000);
@@ -46,7 +53,7 @@ pub(crate) fn everything() -> Vec<Change> {
         revoke(2, 6_000_000),
         set_password(CUSTOMER, NOW),
         suspend(OTHER_CUSTOMER, true),
-        set_replicas(1, &[2]),
+        set_replicas(1, &[1, 2], &[2]),
         Change::DeleteDatabase {
             database: DatabaseId(2),
         },
@@ -59,6 +66,29 @@ pub(crate) fn everything() -> Vec<Change> {
         join("token-3", "gamma", "10.0.0.3"),
         Change::RemoveNode { node: NodeId(3) },
         join_token("token-4"),
+        join("token-4", "delta", "10.0.0.4"),
+        set_zone(1, "attic"),
+        switch_off(4, [NodeService::Hosting, NodeService::FrontDoors]),
+        set_replicas(1, &[2], &[2, 1]),
+        drain(1, true),
+        pin(1, Some(2)),
+        hold(1, Some(NOW)),
+        Change::SetBalancing {
+            balancing: Balancing {
+                is_on: false,
+                ..Balancing::default()
+            },
+        },
+        note_move(1, 2, 1),
+        note_move(1, 1, 2),
+        Change::UndrainNode { node: NodeId(1) },
+        drain(1, true),
+        join_token("token-5"),
+        join("token-5", "epsilon", "10.0.0.5"),
+        Change::DeclareLost {
+            nodes: BTreeSet::from([NodeId(5)]),
+        },
+        join_token("token-6"),
     ]);
     changes
 }
@@ -77,6 +107,7 @@ pub(crate) fn cluster() -> Cluster {
         name: "Test".to_owned(),
         panel_domains: vec![domain("panel.example")],
         copies: 2,
+        balancing: Balancing::default(),
     }
 }
 
@@ -134,6 +165,7 @@ pub(crate) fn site(account: AccountId, domains: &[&str], replicas: &[u16]) -> Ch
         domains: domains.iter().map(|text| domain(text)).collect(),
         php: PhpVersion::V8_4,
         replicas: nodes(replicas),
+        copies: 2,
         now: NOW,
     }
 }
@@ -163,14 +195,91 @@ pub(crate) fn database(
         user: DatabaseUser::parse(user).expect("database user"),
         password_hash: NativePasswordHash::parse(&hash).expect("hash"),
         replicas: nodes(replicas),
+        copies: 2,
         now: NOW,
     }
 }
 
-pub(crate) fn set_replicas(dataset: u32, replicas: &[u16]) -> Change {
+pub(crate) fn set_replicas(dataset: u32, expected: &[u16], replicas: &[u16]) -> Change {
     Change::SetReplicas {
         dataset: DatasetId(dataset),
+        expected: nodes(expected),
         replicas: nodes(replicas),
+    }
+}
+
+pub(crate) fn set_zone(node: u16, zone: &str) -> Change {
+    Change::SetZone {
+        node: NodeId(node),
+        zone: ZoneName::parse(zone).expect("zone"),
+    }
+}
+
+pub(crate) fn switch_off(node: u16, services: impl IntoIterator<Item = NodeService>) -> Change {
+    Change::SetServices {
+        node: NodeId(node),
+        switched_off: services.into_iter().collect(),
+    }
+}
+
+pub(crate) fn drain(node: u16, may_lack_copies: bool) -> Change {
+    Change::DrainNode {
+        node: NodeId(node),
+        drain: Drain {
+            by: ADMINISTRATOR,
+            since: NOW,
+            note: "new disks".to_owned(),
+            may_lack_copies,
+        },
+    }
+}
+
+pub(crate) fn pin(site: u32, node: Option<u16>) -> Change {
+    Change::PinSite {
+        site: SiteId(site),
+        node: node.map(NodeId),
+    }
+}
+
+pub(crate) fn hold(site: u32, until: Option<WallTime>) -> Change {
+    Change::HoldSite {
+        site: SiteId(site),
+        until,
+    }
+}
+
+pub(crate) fn note_move(dataset: u32, from: u16, to: u16) -> Change {
+    Change::NoteMove {
+        report: MoveReport {
+            dataset: DatasetId(dataset),
+            from: NodeId(from),
+            to: NodeId(to),
+            reason: MoveReason::Asked(CUSTOMER),
+            started_at: NOW,
+            ended_at: NOW.plus_ms(900),
+            problem: Some(Problem::new(ProblemCode::NodeDown, "It died.").detail("beta")),
+            rounds: 3,
+            sent_bytes: u64::MAX,
+            http: Pause {
+                closed_ms: 120,
+                held: 7,
+                longest_wait_ms: 110,
+                failed: 0,
+            },
+            mysql: Pause::default(),
+        },
+    }
+}
+
+pub(crate) fn start_move(site: u32, to: u16) -> Change {
+    Change::StartJob {
+        kind: JobKind::MoveSite {
+            site: SiteId(site),
+            to: NodeId(to),
+        },
+        account: CUSTOMER,
+        node: NodeId(1),
+        now: NOW,
     }
 }
 

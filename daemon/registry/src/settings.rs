@@ -7,8 +7,9 @@
 use hwc_api::desired::{
     Account, ApiToken, Cluster, Database, Dataset, Desired, JoinToken, Node, Site,
 };
-use hwc_api::ids::{AccountId, DatabaseId, JobId, SessionId, SiteId, TokenId};
+use hwc_api::ids::{AccountId, DatabaseId, JobId, MoveId, SessionId, SiteId, TokenId};
 use hwc_api::job::Job;
+use hwc_api::moves::MoveReceipt;
 use hwc_api::time::WallTime;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -39,6 +40,7 @@ pub(crate) struct Counters {
     pub database: u64,
     pub dataset: u64,
     pub job: u64,
+    pub receipt: u64,
     pub token: u64,
     pub uid: u64,
 }
@@ -52,6 +54,7 @@ impl Default for Counters {
             database: 1,
             dataset: 1,
             job: 1,
+            receipt: 1,
             token: 1,
             uid: UID_FIRST,
         }
@@ -79,6 +82,8 @@ pub(crate) enum Edit {
     /// A job, with the index of the change that ended it once it has ended.
     PutJob(Job, Option<u64>),
     DeleteJob(JobId),
+    PutMove(MoveReceipt),
+    DeleteMove(MoveId),
 }
 
 impl Settings {
@@ -127,6 +132,8 @@ impl Settings {
                 delete(&mut desired.jobs, id);
                 self.finished_jobs.retain(|_, job| job != id);
             }
+            Edit::PutMove(receipt) => put(&mut desired.moves, receipt.id, receipt),
+            Edit::DeleteMove(id) => delete(&mut desired.moves, id),
         }
     }
 
@@ -165,6 +172,7 @@ impl Settings {
                 .values()
                 .map(|job| Edit::PutJob(job.clone(), finished.get(&job.id).copied())),
         );
+        edits.extend(desired.moves.values().cloned().map(Edit::PutMove));
         edits
     }
 }

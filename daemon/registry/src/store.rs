@@ -17,6 +17,8 @@ pub(crate) mod state_machine;
 mod state_machine_tests;
 #[cfg(test)]
 mod suite_tests;
+#[cfg(test)]
+mod upgrade_tests;
 
 use crate::error::OpenError;
 use hwc_api::ids::NodeId;

@@ -10,6 +10,7 @@ mod counters;
 mod databases;
 mod datasets;
 mod jobs;
+mod moves;
 mod nodes;
 mod requests;
 mod sessions;
@@ -39,6 +40,7 @@ pub(crate) async fn settings_load(connection: &mut SqliteConnection) -> sqlx::Re
         databases: databases::database_list(connection).await?,
         datasets: datasets::dataset_list(connection).await?,
         jobs,
+        moves: moves::move_list(connection).await?,
         tokens: tokens::token_list(connection).await?,
         revoked_sessions: revocations.keys().copied().collect(),
         join_tokens: nodes::join_token_list(connection).await?,
@@ -83,6 +85,7 @@ pub(crate) async fn settings_replace(
 /// Empties all settings' tables, those that refer to others first.
 async fn settings_delete(connection: &mut SqliteConnection) -> sqlx::Result<()> {
     for statement in [
+        "delete from moves",
         "delete from jobs",
         "delete from databases",
         "delete from domains",
@@ -126,5 +129,7 @@ async fn edit_write(connection: &mut SqliteConnection, edit: &Edit) -> sqlx::Res
             jobs::job_upsert(connection, job, *finished_index).await
         }
         Edit::DeleteJob(id) => jobs::job_delete(connection, *id).await,
+        Edit::PutMove(receipt) => moves::move_upsert(connection, receipt).await,
+        Edit::DeleteMove(id) => moves::move_delete(connection, *id).await,
     }
 }

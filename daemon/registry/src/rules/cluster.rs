@@ -1,14 +1,17 @@
-//! Founding the cluster; nodes that join and leave.
+//! Founding the cluster and its rules; nodes that join.
 
-use super::draft::{Draft, unknown_node};
+use super::draft::{Draft, no_copies};
 use crate::settings::Edit;
+use hwc_api::balancing::Balancing;
 use hwc_api::change::Applied;
-use hwc_api::desired::{Cluster, Dataset, JoinToken, Node};
+use hwc_api::desired::{Cluster, JoinToken, Node};
 use hwc_api::ids::NodeId;
-use hwc_api::names::NodeName;
+use hwc_api::names::{NodeName, ZoneName};
 use hwc_api::problem::{Problem, ProblemCode};
 use hwc_api::time::WallTime;
+use std::collections::BTreeSet;
 use std::net::IpAddr;
+use std::ops::RangeInclusive;
 
 /// How long a join token is remembered after its expiry, so that a late use is told "expired"
 /// rather than "wrong": seven days.
@@ -27,15 +30,67 @@ pub(super) fn init(
         ));
     }
     if cluster.copies == 0 {
-        return Err(Problem::new(
-            ProblemCode::Invalid,
-            "Ask for at least one copy of each dataset.",
-        )
-        .field("copies")
-        .detail("1"));
+        return Err(no_copies());
     }
+    check_balancing(&cluster.balancing)?;
     draft.edit(Edit::PutCluster(cluster.clone()));
     add_node(draft, name, address).map(Applied::Node)
+}
+
+pub(super) fn set_balancing(
+    draft: &mut Draft<'_>,
+    balancing: Balancing,
+) -> Result<Applied, Problem> {
+    check_balancing(&balancing)?;
+    // `decide` refuses every change but the founding while there is no cluster.
+    if let Some(cluster) = &draft.desired().cluster {
+        draft.edit(Edit::PutCluster(Cluster {
+            balancing,
+            ..cluster.clone()
+        }));
+    }
+    Ok(Applied::Done)
+}
+
+fn check_balancing(balancing: &Balancing) -> Result<(), Problem> {
+    let Balancing {
+        is_on: _,
+        moves_per_minute,
+        moves_at_once,
+        cool_down_s,
+        veto_s,
+        busy_percent,
+        gap_percent,
+        patience_s,
+    } = *balancing;
+    // Drains need a budget too, so there is always one; more than ten moves a second would be
+    // nothing but moves.
+    check_range("moves_per_minute", moves_per_minute.into(), 1..=600)?;
+    check_range("moves_at_once", moves_at_once.into(), 1..=16)?;
+    // Without any rest a site could go back and forth; a day is for ever to a load.
+    check_range("cool_down_s", cool_down_s, 10..=86_400)?;
+    check_range("veto_s", veto_s, 0..=3_600)?;
+    check_range("busy_percent", busy_percent.into(), 10..=100)?;
+    // The other node must stay idler than a busy one, and not below nothing.
+    check_range(
+        "gap_percent",
+        gap_percent.into(),
+        1..=u32::from(busy_percent) - 1,
+    )?;
+    check_range("patience_s", patience_s, 1..=3_600)
+}
+
+fn check_range(field: &str, value: u32, range: RangeInclusive<u32>) -> Result<(), Problem> {
+    if range.contains(&value) {
+        return Ok(());
+    }
+    let (least, most) = range.into_inner();
+    Err(Problem::new(
+        ProblemCode::Invalid,
+        format!("{value} is out of range: choose {least} to {most}."),
+    )
+    .field(field)
+    .detail(format!("{least}-{most}")))
 }
 
 pub(super) fn create_join_token(
@@ -130,6 +185,9 @@ fn add_node(draft: &mut Draft<'_>, name: &NodeName, address: IpAddr) -> Result<N
         address,
         join_index: draft.index(),
         is_removed: false,
+        zone: ZoneName::default(),
+        switched_off: BTreeSet::new(),
+        drain: None,
     };
     draft.edit(Edit::PutNode(node.clone()));
     Ok(node)
@@ -141,61 +199,4 @@ fn forget_old_tokens(draft: &mut Draft<'_>, now: WallTime) {
             draft.edit(Edit::DeleteJoinToken(token.secret_hash.clone()));
         }
     }
-}
-
-pub(super) fn remove_node(draft: &mut Draft<'_>, id: NodeId) -> Result<Applied, Problem> {
-    let node = draft
-        .desired()
-        .nodes
-        .get(&id)
-        .ok_or_else(|| unknown_node(id))?;
-    if node.is_removed {
-        return Ok(Applied::Done);
-    }
-    if draft.desired().active_nodes().count() == 1 {
-        return Err(Problem::new(
-            ProblemCode::Conflict,
-            "This is the last node of the cluster; it can't be removed.",
-        ));
-    }
-    for dataset in draft.desired().datasets.values() {
-        leave_replicas(draft, dataset, id)?;
-    }
-    draft.edit(Edit::PutNode(Node {
-        is_removed: true,
-        ..node.clone()
-    }));
-    Ok(Applied::Done)
-}
-
-/// Takes a node out of a dataset's replicas. The last holder of trash stays named: nobody serves
-/// it, and a set is never empty.
-fn leave_replicas(draft: &mut Draft<'_>, dataset: &Dataset, node: NodeId) -> Result<(), Problem> {
-    if !dataset.replicas.contains(&node) {
-        return Ok(());
-    }
-    let replicas: Vec<_> = dataset
-        .replicas
-        .iter()
-        .copied()
-        .filter(|holder| *holder != node)
-        .collect();
-    if !replicas.is_empty() {
-        draft.edit(Edit::PutDataset(Dataset {
-            replicas,
-            ..dataset.clone()
-        }));
-        return Ok(());
-    }
-    if dataset.is_deleted {
-        return Ok(());
-    }
-    Err(Problem::new(
-        ProblemCode::Conflict,
-        format!(
-            "Node {node} holds the only copy of dataset {}. Let another node hold a copy first.",
-            dataset.id
-        ),
-    )
-    .detail(dataset.id.to_string()))
 }

@@ -1,6 +1,6 @@
 //! Databases and their users.
 
-use super::draft::{Draft, not_found};
+use super::draft::{Copies, Draft, not_found};
 use super::sites;
 use crate::settings::Edit;
 use hwc_api::change::Applied;
@@ -18,18 +18,25 @@ pub(super) struct NewDatabase<'a> {
     pub user: &'a DatabaseUser,
     pub password_hash: &'a NativePasswordHash,
     pub replicas: &'a [NodeId],
+    pub copies: u8,
     pub now: WallTime,
 }
 
 pub(super) fn create(draft: &mut Draft<'_>, new: NewDatabase<'_>) -> Result<Applied, Problem> {
     let account = draft.account_in_good_standing(new.account)?;
-    if let Some(site) = new.site {
-        check_site(draft, account, site)?;
-    }
+    let beside = match new.site {
+        Some(site) => holders_of_site(draft, account, site)?,
+        None => &[],
+    };
     check_limit(draft, account)?;
     check_names(draft, new.name, new.user)?;
     let id = DatabaseId(draft.take(|counters| &mut counters.database)?);
-    let dataset = draft.create_dataset(DatasetContent::Database(id), new.replicas)?;
+    let copies = Copies {
+        replicas: new.replicas,
+        number: new.copies,
+        beside,
+    };
+    let dataset = draft.create_dataset(DatasetContent::Database(id), copies)?;
     let uid = draft.take(|counters| &mut counters.uid)?;
     draft.edit(Edit::PutDatabase(Database {
         id,
@@ -45,14 +52,19 @@ pub(super) fn create(draft: &mut Draft<'_>, new: NewDatabase<'_>) -> Result<Appl
     Ok(Applied::Database(id))
 }
 
-/// The site must be the account's own; another's is told apart from a missing one by nobody.
-fn check_site(draft: &Draft<'_>, account: &Account, site: SiteId) -> Result<(), Problem> {
+/// The nodes that hold a site. It must be the account's own; another's is told apart from a
+/// missing one by nobody.
+fn holders_of_site<'a>(
+    draft: &Draft<'a>,
+    account: &Account,
+    site: SiteId,
+) -> Result<&'a [NodeId], Problem> {
     let found = sites::existing(draft, site)?;
-    if found.account == account.id {
-        Ok(())
-    } else {
-        Err(not_found("site", site).field("site"))
+    if found.account != account.id {
+        return Err(not_found("site", site).field("site"));
     }
+    let dataset = draft.desired().datasets.get(&found.dataset);
+    Ok(dataset.map_or(&[], |dataset| &dataset.replicas))
 }
 
 fn check_limit(draft: &Draft<'_>, account: &Account) -> Result<(), Problem> {

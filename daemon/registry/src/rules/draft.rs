@@ -4,7 +4,7 @@
 use super::Decision;
 use crate::settings::{Counters, Edit, Settings};
 use hwc_api::change::Applied;
-use hwc_api::desired::{Account, Dataset, DatasetContent, Desired};
+use hwc_api::desired::{Account, Dataset, DatasetContent, Desired, Node};
 use hwc_api::ids::{AccountId, DatasetId, NodeId};
 use hwc_api::problem::{Problem, ProblemCode};
 use std::collections::BTreeSet;
@@ -86,8 +86,9 @@ impl<'a> Draft<'a> {
         Ok(account)
     }
 
-    /// Checks the nodes that are to hold a dataset: at least one, each once, each in the cluster.
-    pub fn check_replicas(&self, replicas: &[NodeId]) -> Result<(), Problem> {
+    /// Checks the nodes that are to hold a dataset: at least one, each once, each in the cluster
+    /// and taking datasets. Those that hold it already, or what it belongs to, may be draining.
+    pub fn check_replicas(&self, replicas: &[NodeId], holders: &[NodeId]) -> Result<(), Problem> {
         if replicas.is_empty() {
             return Err(
                 Problem::new(ProblemCode::NoNode, "No node was named to hold the data.")
@@ -96,7 +97,11 @@ impl<'a> Draft<'a> {
         }
         let mut seen = BTreeSet::new();
         for node in replicas {
-            self.check_node(*node)?;
+            if holders.contains(node) {
+                self.node(*node)?;
+            } else {
+                self.check_takes_datasets(*node)?;
+            }
             if !seen.insert(*node) {
                 return Err(Problem::new(
                     ProblemCode::Invalid,
@@ -109,26 +114,63 @@ impl<'a> Draft<'a> {
         Ok(())
     }
 
-    /// Checks that a node is in the cluster today.
-    pub fn check_node(&self, id: NodeId) -> Result<(), Problem> {
-        match self.desired().nodes.get(&id) {
-            Some(node) if !node.is_removed => Ok(()),
-            Some(_) | None => Err(unknown_node(id)),
+    /// A node that is in the cluster today.
+    pub fn node(&self, id: NodeId) -> Result<&'a Node, Problem> {
+        let node = self.desired().nodes.get(&id);
+        node.filter(|node| !node.is_removed)
+            .ok_or_else(|| unknown_node(id))
+    }
+
+    /// A node that hosts sites.
+    pub fn hosting_node(&self, id: NodeId) -> Result<&'a Node, Problem> {
+        let node = self.node(id)?;
+        if node.is_hosting() {
+            return Ok(node);
         }
+        Err(Problem::new(
+            ProblemCode::NodeNotHosting,
+            format!(
+                "Node {} hosts no sites: hosting is switched off on it.",
+                node.name
+            ),
+        )
+        .field("node")
+        .detail(node.name.to_string()))
+    }
+
+    /// Checks that datasets may come to a node.
+    pub fn check_takes_datasets(&self, id: NodeId) -> Result<(), Problem> {
+        let node = self.hosting_node(id)?;
+        if node.takes_datasets() {
+            return Ok(());
+        }
+        Err(Problem::new(
+            ProblemCode::NodeDraining,
+            format!(
+                "Node {} is being drained. Choose another, or undrain it.",
+                node.name
+            ),
+        )
+        .field("node")
+        .detail(node.name.to_string()))
     }
 
     /// Makes the dataset of a new site or database.
     pub fn create_dataset(
         &mut self,
         content: DatasetContent,
-        replicas: &[NodeId],
+        wish: Copies<'_>,
     ) -> Result<DatasetId, Problem> {
-        self.check_replicas(replicas)?;
+        if wish.number == 0 {
+            return Err(no_copies());
+        }
+        self.check_replicas(wish.replicas, wish.beside)?;
         let id = DatasetId(self.take(|counters| &mut counters.dataset)?);
         self.edit(Edit::PutDataset(Dataset {
             id,
             content,
-            replicas: replicas.to_vec(),
+            replicas: wish.replicas.to_vec(),
+            copies: wish.number,
             created_index: self.index(),
             is_deleted: false,
         }));
@@ -153,6 +195,24 @@ impl<'a> Draft<'a> {
             applied,
         }
     }
+}
+
+/// Where the copies of a new dataset are, and how many there should be.
+pub(super) struct Copies<'a> {
+    pub replicas: &'a [NodeId],
+    pub number: u8,
+    /// The nodes that hold what it belongs to: it may join that on a node that is being drained.
+    pub beside: &'a [NodeId],
+}
+
+/// Every dataset has at least one copy.
+pub(super) fn no_copies() -> Problem {
+    Problem::new(
+        ProblemCode::Invalid,
+        "Ask for at least one copy of each dataset.",
+    )
+    .field("copies")
+    .detail("1")
 }
 
 /// There is no such object.

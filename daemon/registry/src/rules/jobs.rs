@@ -21,7 +21,12 @@ pub(super) fn start(
 ) -> Result<Applied, Problem> {
     let account = draft.account_in_good_standing(account)?;
     let site = sites::existing(draft, site_of(kind))?;
-    draft.check_node(node)?;
+    draft.node(node)?;
+    if let JobKind::MoveSite { to, .. } = kind {
+        draft
+            .check_takes_datasets(*to)
+            .map_err(|problem| problem.field("to"))?;
+    }
     let mut jobs = draft.desired().jobs.values();
     if let Some(running) = jobs.find(|job| job.outcome.is_none() && site_of(&job.kind) == site.id) {
         return Err(Problem::new(
@@ -79,6 +84,6 @@ fn forget_oldest(draft: &mut Draft<'_>) {
 /// The site that a job works on.
 fn site_of(kind: &JobKind) -> SiteId {
     match kind {
-        JobKind::InstallApp { site, .. } => *site,
+        JobKind::InstallApp { site, .. } | JobKind::MoveSite { site, .. } => *site,
     }
 }

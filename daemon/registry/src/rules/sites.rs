@@ -1,7 +1,7 @@
 //! Sites, their domains and their applications.
 
 use super::databases;
-use super::draft::{Draft, not_found};
+use super::draft::{Copies, Draft, not_found};
 use crate::settings::Edit;
 use hwc_api::change::Applied;
 use hwc_api::desired::{Account, DatasetContent, InstalledApp, PhpVersion, Role, Site};
@@ -11,29 +11,39 @@ use hwc_api::problem::{Problem, ProblemCode};
 use hwc_api::time::WallTime;
 use std::collections::BTreeSet;
 
-pub(super) fn create(
-    draft: &mut Draft<'_>,
-    account: AccountId,
-    domains: &[DomainName],
-    php: PhpVersion,
-    replicas: &[NodeId],
-    now: WallTime,
-) -> Result<Applied, Problem> {
-    let account = draft.account_in_good_standing(account)?;
+/// What `Change::CreateSite` asks for.
+pub(super) struct NewSite<'a> {
+    pub account: AccountId,
+    pub domains: &'a [DomainName],
+    pub php: PhpVersion,
+    pub replicas: &'a [NodeId],
+    pub copies: u8,
+    pub now: WallTime,
+}
+
+pub(super) fn create(draft: &mut Draft<'_>, new: NewSite<'_>) -> Result<Applied, Problem> {
+    let account = draft.account_in_good_standing(new.account)?;
     check_limit(draft, account)?;
-    check_domains(draft, domains)?;
+    check_domains(draft, new.domains)?;
     let id = SiteId(draft.take(|counters| &mut counters.site)?);
-    let dataset = draft.create_dataset(DatasetContent::Site(id), replicas)?;
+    let copies = Copies {
+        replicas: new.replicas,
+        number: new.copies,
+        beside: &[],
+    };
+    let dataset = draft.create_dataset(DatasetContent::Site(id), copies)?;
     let uid = draft.take(|counters| &mut counters.uid)?;
     draft.edit(Edit::PutSite(Site {
         id,
         account: account.id,
         dataset,
         uid,
-        domains: domains.to_vec(),
-        php,
+        domains: new.domains.to_vec(),
+        php: new.php,
         app: None,
-        created_at: now,
+        pin: None,
+        hold_until: None,
+        created_at: new.now,
     }));
     Ok(Applied::Site(id))
 }
@@ -112,6 +122,35 @@ pub(super) fn set_app(
     let site = existing(draft, site)?;
     draft.edit(Edit::PutSite(Site {
         app: app.cloned(),
+        ..site.clone()
+    }));
+    Ok(Applied::Done)
+}
+
+pub(super) fn pin(
+    draft: &mut Draft<'_>,
+    site: SiteId,
+    node: Option<NodeId>,
+) -> Result<Applied, Problem> {
+    let site = existing(draft, site)?;
+    if let Some(node) = node {
+        draft.hosting_node(node)?;
+    }
+    draft.edit(Edit::PutSite(Site {
+        pin: node,
+        ..site.clone()
+    }));
+    Ok(Applied::Done)
+}
+
+pub(super) fn hold(
+    draft: &mut Draft<'_>,
+    site: SiteId,
+    until: Option<WallTime>,
+) -> Result<Applied, Problem> {
+    let site = existing(draft, site)?;
+    draft.edit(Edit::PutSite(Site {
+        hold_until: until,
         ..site.clone()
     }));
     Ok(Applied::Done)

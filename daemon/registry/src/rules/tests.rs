@@ -1,5 +1,8 @@
 //! Every change's good and bad paths, on settings in memory.
 
+mod moves;
+mod nodes;
+
 use super::decide;
 use crate::rules::jobs::FINISHED_JOBS_KEPT;
 use crate::samples::*;
@@ -188,7 +191,7 @@ fn a_removed_node_leaves_the_sets_of_replicas() {
         &Change::RemoveNode { node: NodeId(2) },
         Applied::Done,
     );
-    let replicas = set_replicas(1, &[1, 2]);
+    let replicas = set_replicas(1, &[1], &[1, 2]);
     check_refused(
         &settings,
         &replicas,
@@ -212,7 +215,7 @@ fn a_node_with_the_only_copy_stays_and_so_does_the_last_node() {
         [NodeId(2)]
     );
     let last = Change::RemoveNode { node: NodeId(1) };
-    check_refused(&settings, &last, ProblemCode::Conflict, None, None);
+    check_refused(&settings, &last, ProblemCode::LastNode, Some("node"), None);
     let unknown = Change::RemoveNode { node: NodeId(7) };
     check_refused(
         &settings,
@@ -415,7 +418,7 @@ fn replicas_are_nodes_of_the_cluster_each_once() {
         for change in [
             site(CUSTOMER, &["b.example"], replicas),
             database(CUSTOMER, None, "b", "b", replicas),
-            set_replicas(1, replicas),
+            set_replicas(1, &[1], replicas),
         ] {
             check_refused(&settings, &change, code, Some(field), detail);
         }
@@ -444,7 +447,11 @@ fn what_does_not_exist_is_not_found() {
             },
             "database",
         ),
-        (set_replicas(9, &[1]), "dataset"),
+        (set_replicas(9, &[1], &[1]), "dataset"),
+        (pin(9, None), "site"),
+        (hold(9, None), "site"),
+        (start_move(9, 1), "site"),
+        (note_move(9, 1, 2), "dataset"),
         (Change::DeleteToken { token: TokenId(9) }, "token"),
         (finish_job(9), "job"),
     ] {
@@ -476,7 +483,7 @@ fn a_deleted_site_takes_its_databases_and_leaves_trash() {
         .map(|dataset| dataset.is_deleted)
         .collect();
     assert_eq!(deleted, [true, true, false]);
-    let trash = set_replicas(1, &[1]);
+    let trash = set_replicas(1, &[1, 2], &[1]);
     check_refused(
         &settings,
         &trash,
@@ -662,7 +669,7 @@ fn the_newest_ended_jobs_are_kept_in_the_order_of_their_end() {
 #[test]
 fn judging_is_a_pure_function() {
     let settings = after(everything());
-    let change = site(ADMINISTRATOR, &["z.example"], &[1]);
+    let change = site(ADMINISTRATOR, &["z.example"], &[2]);
     let [first, second] = [(); 2].map(|()| decide(&settings, &change).expect("accepted"));
     assert_eq!(first.edits, second.edits);
     assert_eq!(settings, after(everything()));

@@ -17,7 +17,7 @@ use std::io::Cursor;
 use std::sync::Arc;
 
 /// The version of the content's form. A node refuses a form that it does not know.
-const FORM: u32 = 1;
+const FORM: u32 = 2;
 
 /// The content of a snapshot. Maps whose keys are no JSON keys are lists of pairs.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -30,12 +30,21 @@ pub(super) struct Content {
     requests: Vec<StoredRequest>,
 }
 
+/// What every form begins with.
+#[derive(Deserialize)]
+struct Head {
+    form: u32,
+}
+
 /// Why a snapshot could not be used.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum ContentError {
     #[error("read snapshot")]
     Json(#[from] serde_json::Error),
-    #[error("snapshot has form {0}, this hwcd knows form {FORM}; upgrade hwcd on this node")]
+    #[error(
+        "snapshot has form {0}, this hwcd knows form {FORM}; run the same version of hwcd on all \
+         nodes"
+    )]
     Form(u32),
 }
 
@@ -53,11 +62,11 @@ impl Content {
 
     /// Reads a snapshot's content.
     pub fn decode(bytes: &[u8]) -> Result<Self, ContentError> {
-        let content: Self = serde_json::from_slice(bytes)?;
-        if content.form == FORM {
-            Ok(content)
+        let head: Head = serde_json::from_slice(bytes)?;
+        if head.form == FORM {
+            Ok(serde_json::from_slice(bytes)?)
         } else {
-            Err(ContentError::Form(content.form))
+            Err(ContentError::Form(head.form))
         }
     }
 

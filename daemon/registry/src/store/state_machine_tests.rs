@@ -274,7 +274,7 @@ async fn a_broken_or_foreign_snapshot_changes_nothing() {
     let mut builder = bench.machine.get_snapshot_builder().await;
     let snapshot = builder.build_snapshot().await.expect("snapshot");
     let text = String::from_utf8(snapshot.snapshot.into_inner()).expect("JSON");
-    let foreign = text.replacen("\"form\":1", "\"form\":2", 1);
+    let foreign = text.replacen("\"form\":2", "\"form\":3", 1);
     let cut = text[..text.len() / 2].to_owned();
     for bad in [foreign, cut] {
         let bad = Box::new(std::io::Cursor::new(bad.into_bytes()));

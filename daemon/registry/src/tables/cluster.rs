@@ -8,7 +8,7 @@ use sqlx::SqliteConnection;
 pub(super) async fn cluster_read(
     connection: &mut SqliteConnection,
 ) -> sqlx::Result<Option<Cluster>> {
-    let row = sqlx::query("select cluster_id, name, panel_domains, copies from cluster")
+    let row = sqlx::query("select cluster_id, name, panel_domains, copies, balancing from cluster")
         .fetch_optional(connection)
         .await?;
     let Some(row) = row else { return Ok(None) };
@@ -17,6 +17,7 @@ pub(super) async fn cluster_read(
         name: get(&row, "name")?,
         panel_domains: json(&row, "panel_domains")?,
         copies: number(&row, "copies")?,
+        balancing: json(&row, "balancing")?,
     }))
 }
 
@@ -25,15 +26,17 @@ pub(super) async fn cluster_upsert(
     cluster: &Cluster,
 ) -> sqlx::Result<()> {
     sqlx::query(
-        "insert into cluster (id, cluster_id, name, panel_domains, copies)
-         values (1, ?, ?, ?, ?)
+        "insert into cluster (id, cluster_id, name, panel_domains, copies, balancing)
+         values (1, ?, ?, ?, ?, ?)
          on conflict (id) do update set cluster_id = excluded.cluster_id, name = excluded.name,
-             panel_domains = excluded.panel_domains, copies = excluded.copies",
+             panel_domains = excluded.panel_domains, copies = excluded.copies,
+             balancing = excluded.balancing",
     )
     .bind(&cluster.id.0)
     .bind(&cluster.name)
     .bind(to_json(&cluster.panel_domains)?)
     .bind(i64::from(cluster.copies))
+    .bind(to_json(&cluster.balancing)?)
     .execute(connection)
     .await?;
     Ok(())

@@ -54,6 +54,17 @@ pub(super) fn json<T: DeserializeOwned>(row: &SqliteRow, column: &'static str) -
     serde_json::from_str(text).map_err(|source| undecodable(column, source))
 }
 
+/// The same, where it may be missing.
+pub(super) fn optional_json<T: DeserializeOwned>(
+    row: &SqliteRow,
+    column: &'static str,
+) -> sqlx::Result<Option<T>> {
+    let text: Option<&str> = row.try_get(column)?;
+    text.map(serde_json::from_str)
+        .transpose()
+        .map_err(|source| undecodable(column, source))
+}
+
 /// A value whose JSON is a bare word (an enum without data, a name), stored without the quotes.
 pub(super) fn word<T: DeserializeOwned>(row: &SqliteRow, column: &'static str) -> sqlx::Result<T> {
     let text: String = row.try_get(column)?;

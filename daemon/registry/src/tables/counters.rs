@@ -50,7 +50,7 @@ pub(super) async fn counters_write(
     Ok(())
 }
 
-fn named(counters: &mut Counters) -> [(&'static str, &mut u64); 8] {
+fn named(counters: &mut Counters) -> [(&'static str, &mut u64); 9] {
     let Counters {
         node,
         account,
@@ -58,6 +58,7 @@ fn named(counters: &mut Counters) -> [(&'static str, &mut u64); 8] {
         database,
         dataset,
         job,
+        receipt,
         token,
         uid,
     } = counters;
@@ -68,6 +69,7 @@ fn named(counters: &mut Counters) -> [(&'static str, &mut u64); 8] {
         ("database", database),
         ("dataset", dataset),
         ("job", job),
+        ("receipt", receipt),
         ("token", token),
         ("uid", uid),
     ]

@@ -10,10 +10,11 @@ use std::collections::BTreeMap;
 pub(super) async fn dataset_list(
     connection: &mut SqliteConnection,
 ) -> sqlx::Result<BTreeMap<DatasetId, Dataset>> {
-    let rows =
-        sqlx::query("select id, content, content_id, created_index, is_deleted from datasets")
-            .fetch_all(&mut *connection)
-            .await?;
+    let rows = sqlx::query(
+        "select id, content, content_id, copies, created_index, is_deleted from datasets",
+    )
+    .fetch_all(&mut *connection)
+    .await?;
     let mut replicas = replica_list(connection).await?;
     let mut datasets = BTreeMap::new();
     for row in &rows {
@@ -22,6 +23,7 @@ pub(super) async fn dataset_list(
             id,
             content: content_of(row)?,
             replicas: replicas.remove(&id).unwrap_or_default(),
+            copies: number(row, "copies")?,
             created_index: number(row, "created_index")?,
             is_deleted: get(row, "is_deleted")?,
         };
@@ -63,15 +65,16 @@ pub(super) async fn dataset_upsert(
         DatasetContent::Database(DatabaseId(id)) => ("database", id),
     };
     sqlx::query(
-        "insert into datasets (id, content, content_id, created_index, is_deleted)
-         values (?, ?, ?, ?, ?)
+        "insert into datasets (id, content, content_id, copies, created_index, is_deleted)
+         values (?, ?, ?, ?, ?, ?)
          on conflict (id) do update set content = excluded.content,
-             content_id = excluded.content_id, created_index = excluded.created_index,
-             is_deleted = excluded.is_deleted",
+             content_id = excluded.content_id, copies = excluded.copies,
+             created_index = excluded.created_index, is_deleted = excluded.is_deleted",
     )
     .bind(i64::from(dataset.id.0))
     .bind(content)
     .bind(i64::from(content_id))
+    .bind(i64::from(dataset.copies))
     .bind(to_integer(dataset.created_index)?)
     .bind(dataset.is_deleted)
     .execute(&mut *connection)

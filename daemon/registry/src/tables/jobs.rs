@@ -1,6 +1,6 @@
 //! Table `jobs`.
 
-use super::column::{get, json, number, optional_number, to_integer, to_json, undecodable};
+use super::column::{get, json, number, optional_json, optional_number, to_integer, to_json};
 use hwc_api::ids::{AccountId, JobId, NodeId};
 use hwc_api::job::Job;
 use hwc_api::time::WallTime;
@@ -18,17 +18,13 @@ pub(super) async fn job_list(connection: &mut SqliteConnection) -> sqlx::Result<
     .await?;
     let (mut jobs, mut finished) = Jobs::default();
     for row in &rows {
-        let outcome: Option<&str> = get(row, "outcome")?;
         let job = Job {
             id: JobId(number(row, "id")?),
             kind: json(row, "kind")?,
             account: AccountId(number(row, "account")?),
             node: NodeId(number(row, "node")?),
             started_at: WallTime(get(row, "started_at")?),
-            outcome: outcome
-                .map(serde_json::from_str)
-                .transpose()
-                .map_err(|source| undecodable("outcome", source))?,
+            outcome: optional_json(row, "outcome")?,
         };
         if let Some(index) = optional_number(row, "finished_index")? {
             finished.insert(index, job.id);

@@ -1,6 +1,8 @@
 //! Tables `nodes` and `join_tokens`.
 
-use super::column::{get, number, optional_number, parsed, to_integer};
+use super::column::{
+    get, json, number, optional_json, optional_number, parsed, to_integer, to_json,
+};
 use hwc_api::desired::{JoinToken, Node};
 use hwc_api::ids::NodeId;
 use hwc_api::time::WallTime;
@@ -10,9 +12,11 @@ use std::collections::BTreeMap;
 pub(super) async fn node_list(
     connection: &mut SqliteConnection,
 ) -> sqlx::Result<BTreeMap<NodeId, Node>> {
-    let rows = sqlx::query("select id, name, address, join_index, is_removed from nodes")
-        .fetch_all(connection)
-        .await?;
+    let rows = sqlx::query(
+        "select id, name, address, join_index, is_removed, zone, switched_off, drain from nodes",
+    )
+    .fetch_all(connection)
+    .await?;
     let mut nodes = BTreeMap::new();
     for row in &rows {
         let node = Node {
@@ -21,6 +25,9 @@ pub(super) async fn node_list(
             address: parsed(row, "address")?,
             join_index: number(row, "join_index")?,
             is_removed: get(row, "is_removed")?,
+            zone: parsed(row, "zone")?,
+            switched_off: json(row, "switched_off")?,
+            drain: optional_json(row, "drain")?,
         };
         nodes.insert(node.id, node);
     }
@@ -32,15 +39,21 @@ pub(super) async fn node_upsert(
     node: &Node,
 ) -> sqlx::Result<()> {
     sqlx::query(
-        "insert into nodes (id, name, address, join_index, is_removed) values (?, ?, ?, ?, ?)
+        "insert into nodes
+             (id, name, address, join_index, is_removed, zone, switched_off, drain)
+         values (?, ?, ?, ?, ?, ?, ?, ?)
          on conflict (id) do update set name = excluded.name, address = excluded.address,
-             join_index = excluded.join_index, is_removed = excluded.is_removed",
+             join_index = excluded.join_index, is_removed = excluded.is_removed,
+             zone = excluded.zone, switched_off = excluded.switched_off, drain = excluded.drain",
     )
     .bind(i64::from(node.id.0))
     .bind(node.name.as_str())
     .bind(node.address.to_string())
     .bind(to_integer(node.join_index)?)
     .bind(node.is_removed)
+    .bind(node.zone.as_str())
+    .bind(to_json(&node.switched_off)?)
+    .bind(node.drain.as_ref().map(to_json).transpose()?)
     .execute(connection)
     .await?;
     Ok(())

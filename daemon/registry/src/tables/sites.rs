@@ -1,8 +1,8 @@
 //! Tables `sites` and `domains`.
 
-use super::column::{get, number, parsed, to_word, word};
+use super::column::{get, number, optional_number, parsed, to_word, word};
 use hwc_api::desired::{InstalledApp, Site};
-use hwc_api::ids::{AccountId, DatasetId, SiteId};
+use hwc_api::ids::{AccountId, DatasetId, NodeId, SiteId};
 use hwc_api::names::DomainName;
 use hwc_api::time::WallTime;
 use sqlx::SqliteConnection;
@@ -13,7 +13,8 @@ pub(super) async fn site_list(
     connection: &mut SqliteConnection,
 ) -> sqlx::Result<BTreeMap<SiteId, Site>> {
     let rows = sqlx::query(
-        "select id, account, dataset, uid, php, app, app_version, created_at from sites",
+        "select id, account, dataset, uid, php, app, app_version, pin, hold_until, created_at
+         from sites",
     )
     .fetch_all(&mut *connection)
     .await?;
@@ -40,6 +41,8 @@ fn site_of(row: &SqliteRow, id: SiteId, domains: Vec<DomainName>) -> sqlx::Resul
         app: app
             .zip(version)
             .map(|(app, version)| InstalledApp { app, version }),
+        pin: optional_number(row, "pin")?.map(NodeId),
+        hold_until: get::<Option<i64>>(row, "hold_until")?.map(WallTime),
         created_at: WallTime(get(row, "created_at")?),
     })
 }
@@ -65,11 +68,13 @@ pub(super) async fn site_upsert(
 ) -> sqlx::Result<()> {
     let app = site.app.as_ref();
     sqlx::query(
-        "insert into sites (id, account, dataset, uid, php, app, app_version, created_at)
-         values (?, ?, ?, ?, ?, ?, ?, ?)
+        "insert into sites
+             (id, account, dataset, uid, php, app, app_version, pin, hold_until, created_at)
+         values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
          on conflict (id) do update set account = excluded.account, dataset = excluded.dataset,
              uid = excluded.uid, php = excluded.php, app = excluded.app,
-             app_version = excluded.app_version, created_at = excluded.created_at",
+             app_version = excluded.app_version, pin = excluded.pin,
+             hold_until = excluded.hold_until, created_at = excluded.created_at",
     )
     .bind(i64::from(site.id.0))
     .bind(i64::from(site.account.0))
@@ -78,6 +83,8 @@ pub(super) async fn site_upsert(
     .bind(to_word(&site.php)?)
     .bind(app.map(|app| app.app.as_str()))
     .bind(app.map(|app| app.version.as_str()))
+    .bind(site.pin.map(|node| i64::from(node.0)))
+    .bind(site.hold_until.map(|until| until.0))
     .bind(site.created_at.0)
     .execute(&mut *connection)
     .await?;
