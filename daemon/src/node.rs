@@ -1,53 +1,42 @@
 //! Builds a member node: the rooms in the order in which they need each other, then the streams of
 //! facts between them.
 
+mod calls;
+mod facts;
+mod open;
+
 use crate::api::{Api, attempts::Attempts, endpoints};
-use crate::conductor::gate::ConductorGate;
-use crate::conductor::hands::{BRAIN_CALL, Hands, Rooms};
+use crate::conductor::hands::{Hands, Rooms};
 use crate::conductor::input::{Input, Inputs, OwnFact};
 use crate::conductor::run::Conductor;
-use crate::conductor::worker::taken_snapshot;
 use crate::conductor::{freshness, reconcile, report};
 use crate::config::Config;
-use crate::install::{INSTALL_CALL, InstallJobs, Order};
+use crate::install::InstallJobs;
 use crate::picture::Picture;
-use crate::rows;
 use crate::session::SessionSeal;
 use crate::setup::first_changes_path;
 use crate::start::open_api;
 use crate::{identity, password};
 use anyhow::Context;
 use hwc_api::change::{Applied, Change};
-use hwc_api::desired::Desired;
-use hwc_api::ids::{DatasetId, NodeId};
-use hwc_api::problem::{Problem, ProblemCode};
-use hwc_awesome_proxy::config::DatabaseSockets;
-use hwc_awesome_proxy::{ApiUpstream, AwesomeProxy, ClusterCertificates, Limits, ProxyConfig};
+use hwc_api::problem::ProblemCode;
 use hwc_group::identity::{NodeIdentity, SecretBytes, Start};
-use hwc_group::join::{JoinGrant, JoinToken};
-use hwc_group::roster::Roster;
-use hwc_group::{Group, GroupSettings};
-use hwc_hcfs::backend::btrfs::Btrfs;
-use hwc_hcfs::layout::Layout;
-use hwc_hcfs::{Hcfs, HcfsConfig, Parts};
-use hwc_registry::{Registry, RegistryConfig, Timing};
+use hwc_group::join::JoinToken;
+use hwc_registry::Registry;
 use hwc_runtime::clock::Clock;
-use hwc_runtime::dial::Service;
 use hwc_runtime::lifecycle::Tasks;
 use hwc_runtime::periodic::{Waker, spawn_periodic};
-use hwc_state_machine::{
-    self as brain, DatasetEvent, Event, InventoryItem, Millis, PeerMessage, StateMachine, Timers,
-};
+use hwc_state_machine::{Event, Millis, StateMachine, Timers};
 use hwc_yakd::apps::{Catalogue, Installer};
-use hwc_yakd::config::SocketKey;
-use hwc_yakd::{NodeConfig, Yakd};
-use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio_util::sync::CancellationToken;
+
+use calls::{admit_newcomers, answer_calls};
+use facts::{spawn_facts, spawn_peers};
+use open::{items, open_doors, open_group, open_hcfs, open_registry, open_rows, open_yakd};
 
 /// How long a planned stop waits for the copies to have everything.
 const SAVE_LIMIT: Duration = Duration::from_secs(6);
@@ -174,279 +163,6 @@ pub async fn begin(
     })
 }
 
-fn open_yakd(config: &Config, clock: &Clock) -> anyhow::Result<Yakd> {
-    let key = SocketKey::load_or_create(&config.state.join("socket.key"))
-        .context("make the key of the PHP sockets")?;
-    let own = std::env::current_exe().context("find this program")?;
-    let unpacker = vec![own, PathBuf::from("internal"), PathBuf::from("unpack")];
-    let mut node = NodeConfig::new(key, unpacker);
-    node.live = config.pool.join("live");
-    node.templates = config.pool.join("templates");
-    node.run.clone_from(&config.runtime);
-    node.mirror.clone_from(&config.mirror);
-    node.catalogue.clone_from(&config.apps);
-    Ok(Yakd::new(node, clock.clone()))
-}
-
-async fn open_group(
-    config: &Config,
-    identity: &NodeIdentity,
-    start: Start,
-    tasks: &Tasks,
-    clock: &Clock,
-) -> anyhow::Result<Group> {
-    let settings = GroupSettings {
-        listen: SocketAddr::from((config.listen, config.port)),
-        identity: identity.clone(),
-        start,
-        roster: identity::first_roster(&config.state)?,
-    };
-    Group::start(settings, tasks, clock)
-        .await
-        .context("open the port between nodes")
-}
-
-async fn open_hcfs(
-    config: &Config,
-    group: &Group,
-    start: Start,
-    inputs: &Inputs,
-    tasks: &Tasks,
-    clock: &Clock,
-) -> anyhow::Result<(Hcfs, Vec<hwc_hcfs::InventoryItem>)> {
-    let listener = inputs.clone();
-    let parts = Parts {
-        backend: Arc::new(Btrfs::new(Layout::new(&config.pool))),
-        dial: group.dial(),
-        gate: Arc::new(ConductorGate::new(inputs.clone())),
-        snapshots: Arc::new(move |dataset, taken| {
-            let event = DatasetEvent::SnapshotTaken(taken_snapshot(taken));
-            let _stopped = listener.send(Input::Dataset(dataset, event));
-        }),
-        clock: clock.clone(),
-        tasks: tasks.child(),
-        config: HcfsConfig::default(),
-    };
-    let me = group.transport.node();
-    Hcfs::start(parts, me, start.boot)
-        .await
-        .with_context(|| format!("bring the pool {} in order", config.pool.display()))
-}
-
-async fn open_rows(
-    config: &Config,
-    inputs: &Inputs,
-    tasks: &Tasks,
-) -> anyhow::Result<rows::Opened> {
-    let inputs = inputs.clone();
-    rows::open(
-        &config.state.join("ownership.sqlite"),
-        tasks,
-        move |dataset, token| {
-            let _stopped = inputs.send(Input::Dataset(dataset, DatasetEvent::Persisted { token }));
-        },
-    )
-    .await
-    .context("open the ownership rows")
-}
-
-async fn open_registry(
-    config: &Config,
-    me: NodeId,
-    group: &Group,
-    tasks: &Tasks,
-    clock: &Clock,
-) -> anyhow::Result<Registry> {
-    let settings = RegistryConfig {
-        path: config.state.join("registry/registry.sqlite"),
-        me,
-        clock: clock.clone(),
-        dial: group.dial(),
-        tasks: tasks.clone(),
-        timing: Timing::default(),
-    };
-    Registry::open(settings).await.context("open the registry")
-}
-
-fn open_doors(
-    config: &Config,
-    identity: &NodeIdentity,
-    group: &Group,
-    yakd: &Arc<Yakd>,
-    tasks: &Tasks,
-    clock: &Clock,
-) -> anyhow::Result<AwesomeProxy> {
-    let web = &identity.authority().web;
-    let own_names = vec!["localhost".to_owned(), "127.0.0.1".to_owned()];
-    let certificates = ClusterCertificates::new(
-        &web.certificate_pem(),
-        &web.key_pem(),
-        own_names,
-        clock.clone(),
-    )
-    .context("use the cluster's web authority")?;
-    let endpoints = Arc::clone(yakd);
-    let settings = ProxyConfig {
-        http: config.doors.http,
-        https: config.doors.https,
-        panel: config.doors.panel,
-        mysql_tcp: config.doors.mysql,
-        mysql_socket: config.doors.mysql_socket.clone(),
-        apache: yakd.http_upstream(),
-        panel_upstream: config.doors.panel_upstream,
-        api: ApiUpstream::Unix(config.runtime.join("api.sock")),
-        database_sockets: DatabaseSockets::new(move |database| endpoints.mysql_endpoint(database)),
-        limits: Limits {
-            gate_lease: Some(crate::conductor::FREEZE_LIMIT),
-            ..Limits::default()
-        },
-        ..ProxyConfig::default()
-    };
-    let me = identity.node();
-    AwesomeProxy::start(
-        settings,
-        me,
-        group.dial(),
-        Arc::new(certificates),
-        clock.clone(),
-        tasks,
-    )
-    .context("open the front doors")
-}
-
-/// What is on disk, as the brain takes it: filesystems and rows together.
-fn items(
-    inventory: Vec<hwc_hcfs::InventoryItem>,
-    mut rows: BTreeMap<DatasetId, brain::PersistedRow>,
-) -> Vec<InventoryItem> {
-    let mut items: Vec<_> = inventory
-        .into_iter()
-        .map(|found| InventoryItem {
-            dataset: found.dataset,
-            row: rows.remove(&found.dataset),
-            lineage: found.lineage,
-            divergent: found.divergent,
-            head_taken_at: found.head_taken_at,
-        })
-        .collect();
-    items.extend(rows.into_iter().map(|(dataset, row)| InventoryItem {
-        dataset,
-        row: Some(row),
-        lineage: None,
-        divergent: Vec::new(),
-        head_taken_at: hwc_api::time::WallTime::default(),
-    }));
-    items
-}
-
-/// Brings what the rooms notice to the conductor.
-fn spawn_facts(rooms: &Arc<Rooms>, registry: &Registry, config: &Config, inputs: &Inputs) {
-    let (mut desired, settings, group, port) = (
-        registry.desired(),
-        inputs.clone(),
-        rooms.group.clone(),
-        config.port,
-    );
-    rooms
-        .tasks
-        .spawn_until_stopped("settings to the conductor", async move {
-            loop {
-                let now = Arc::clone(&desired.borrow_and_update());
-                // Before the first settings arrive, the roster known from joining is better than none.
-                if now.cluster.is_some() {
-                    group.set_roster(roster(&now, port));
-                    let _stopped = settings.send(Input::Desired(now));
-                }
-                if desired.changed().await.is_err() {
-                    return;
-                }
-            }
-        });
-    let (mut membership, members) = (rooms.group.membership.subscribe(), inputs.clone());
-    rooms
-        .tasks
-        .spawn_until_stopped("membership to the conductor", async move {
-            while let Some(event) = membership.recv().await {
-                let _stopped = members.send(Input::Membership(event));
-            }
-        });
-    let (mut board, boards) = (rooms.group.board.subscribe(), inputs.clone());
-    rooms
-        .tasks
-        .spawn_until_stopped("boards to the conductor", async move {
-            loop {
-                let event = board.next().await;
-                if boards.send(Input::Board(event)).is_err() {
-                    return;
-                }
-            }
-        });
-}
-
-/// Which nodes there are and where they listen.
-fn roster(desired: &Desired, port: u16) -> Roster {
-    let removed: BTreeSet<_> = desired
-        .nodes
-        .values()
-        .filter(|node| node.is_removed)
-        .map(|node| node.id)
-        .collect();
-    let nodes = desired
-        .active_nodes()
-        .map(|node| (node.id, SocketAddr::from((node.address, port))));
-    Roster {
-        nodes: nodes.collect(),
-        removed,
-    }
-}
-
-/// Hands streams that other nodes open to the rooms that they are for.
-fn spawn_peers(rooms: &Arc<Rooms>, registry: &Registry) {
-    let mut streams = rooms.group.transport.incoming(Service::Registry);
-    let registry = registry.clone();
-    rooms
-        .tasks
-        .spawn_until_stopped("registry streams", async move {
-            while let Some(incoming) = streams.recv().await {
-                registry.serve(incoming.peer, incoming.stream);
-            }
-        });
-    let mut streams = rooms.group.transport.incoming(Service::Snapshots);
-    let hcfs = rooms.hcfs.clone();
-    rooms
-        .tasks
-        .spawn_until_stopped("snapshot streams", async move {
-            while let Some(incoming) = streams.recv().await {
-                hcfs.accept(incoming.peer, incoming.stream);
-            }
-        });
-    let mut streams = rooms.group.transport.incoming(Service::Http);
-    let (proxy, tasks) = (rooms.proxy.clone(), rooms.tasks.clone());
-    rooms.tasks.spawn_until_stopped("HTTP streams", async move {
-        while let Some(incoming) = streams.recv().await {
-            let proxy = proxy.clone();
-            tasks.spawn_until_stopped(format!("HTTP from node {}", incoming.peer), async move {
-                proxy.serve_http_peer(incoming.peer, incoming.stream).await;
-            });
-        }
-    });
-    let mut streams = rooms.group.transport.incoming(Service::Mysql);
-    let (proxy, tasks) = (rooms.proxy.clone(), rooms.tasks.clone());
-    rooms
-        .tasks
-        .spawn_until_stopped("MySQL streams", async move {
-            while let Some(incoming) = streams.recv().await {
-                let proxy = proxy.clone();
-                tasks.spawn_until_stopped(
-                    format!("MySQL from node {}", incoming.peer),
-                    async move {
-                        proxy.serve_mysql_peer(incoming.peer, incoming.stream).await;
-                    },
-                );
-            }
-        });
-}
-
 /// Makes the first changes of a new cluster, where they wait.
 async fn make_first_changes(config: &Config, registry: &Registry) -> anyhow::Result<()> {
     let path = first_changes_path(&config.state);
@@ -531,67 +247,6 @@ fn install_jobs(
         },
     );
     Ok(installs)
-}
-
-/// Answers the calls of the other conductors.
-fn answer_calls(rooms: &Arc<Rooms>, installs: &InstallJobs, inputs: &Inputs) {
-    let inputs = inputs.clone();
-    rooms.group.calls.answer(BRAIN_CALL, move |from, body| {
-        let inputs = inputs.clone();
-        async move {
-            let (dataset, message): (DatasetId, PeerMessage) =
-                postcard::from_bytes(&body).map_err(|error| malformed(&error))?;
-            let _stopped = inputs.send(Input::Dataset(
-                dataset,
-                DatasetEvent::Message { from, message },
-            ));
-            Ok(bytes::Bytes::new())
-        }
-    });
-    let installs = installs.clone();
-    rooms.group.calls.answer(INSTALL_CALL, move |_from, body| {
-        let installs = installs.clone();
-        async move {
-            let order: Order = serde_json::from_slice(&body).map_err(|error| malformed(&error))?;
-            installs.carry_out(order);
-            Ok(bytes::Bytes::new())
-        }
-    });
-}
-
-fn malformed(error: &dyn std::fmt::Display) -> Problem {
-    Problem::new(
-        ProblemCode::Malformed,
-        format!("The call was not understood: {error}."),
-    )
-}
-
-/// Lets newcomers in whose token the registry knows.
-fn admit_newcomers(config: &Config, rooms: &Arc<Rooms>, registry: &Registry, clock: &Clock) {
-    let (registry, port, clock) = (registry.clone(), config.port, clock.clone());
-    rooms.group.admit_newcomers(move |request| {
-        let (registry, clock) = (registry.clone(), clock.clone());
-        async move {
-            let change = Change::JoinNode {
-                secret_hash: request.secret_hash,
-                name: request.name,
-                address: request.address,
-                now: clock.wall(),
-            };
-            let applied = registry.change(change).await?;
-            let Applied::Node(node) = applied else {
-                return Err(Problem::new(
-                    ProblemCode::Internal,
-                    "The settings answered unexpectedly.",
-                ));
-            };
-            let nodes = roster(&registry.desired().borrow(), port).nodes;
-            Ok(JoinGrant {
-                node: node.id,
-                nodes,
-            })
-        }
-    });
 }
 
 fn open_api_of(

@@ -1,0 +1,191 @@
+//! Opens the rooms, each with what it needs.
+
+use crate::conductor::gate::ConductorGate;
+use crate::conductor::input::{Input, Inputs};
+use crate::conductor::worker::taken_snapshot;
+use crate::config::Config;
+use crate::{identity, rows};
+use anyhow::Context;
+use hwc_api::ids::{DatasetId, NodeId};
+use hwc_awesome_proxy::config::DatabaseSockets;
+use hwc_awesome_proxy::{ApiUpstream, AwesomeProxy, ClusterCertificates, Limits, ProxyConfig};
+use hwc_group::identity::{NodeIdentity, Start};
+use hwc_group::{Group, GroupSettings};
+use hwc_hcfs::backend::btrfs::Btrfs;
+use hwc_hcfs::layout::Layout;
+use hwc_hcfs::{Hcfs, HcfsConfig, Parts};
+use hwc_registry::{Registry, RegistryConfig, Timing};
+use hwc_runtime::clock::Clock;
+use hwc_runtime::lifecycle::Tasks;
+use hwc_state_machine::{DatasetEvent, InventoryItem, PersistedRow};
+use hwc_yakd::config::SocketKey;
+use hwc_yakd::{NodeConfig, Yakd};
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+pub(super) fn open_yakd(config: &Config, clock: &Clock) -> anyhow::Result<Yakd> {
+    let key = SocketKey::load_or_create(&config.state.join("socket.key"))
+        .context("make the key of the PHP sockets")?;
+    let own = std::env::current_exe().context("find this program")?;
+    let unpacker = vec![own, PathBuf::from("internal"), PathBuf::from("unpack")];
+    let mut node = NodeConfig::new(key, unpacker);
+    node.live = config.pool.join("live");
+    node.templates = config.pool.join("templates");
+    node.run.clone_from(&config.runtime);
+    node.mirror.clone_from(&config.mirror);
+    node.catalogue.clone_from(&config.apps);
+    Ok(Yakd::new(node, clock.clone()))
+}
+
+pub(super) async fn open_group(
+    config: &Config,
+    identity: &NodeIdentity,
+    start: Start,
+    tasks: &Tasks,
+    clock: &Clock,
+) -> anyhow::Result<Group> {
+    let settings = GroupSettings {
+        listen: SocketAddr::from((config.listen, config.port)),
+        identity: identity.clone(),
+        start,
+        roster: identity::first_roster(&config.state)?,
+    };
+    Group::start(settings, tasks, clock)
+        .await
+        .context("open the port between nodes")
+}
+
+pub(super) async fn open_hcfs(
+    config: &Config,
+    group: &Group,
+    start: Start,
+    inputs: &Inputs,
+    tasks: &Tasks,
+    clock: &Clock,
+) -> anyhow::Result<(Hcfs, Vec<hwc_hcfs::InventoryItem>)> {
+    let listener = inputs.clone();
+    let parts = Parts {
+        backend: Arc::new(Btrfs::new(Layout::new(&config.pool))),
+        dial: group.dial(),
+        gate: Arc::new(ConductorGate::new(inputs.clone())),
+        snapshots: Arc::new(move |dataset, taken| {
+            let event = DatasetEvent::SnapshotTaken(taken_snapshot(taken));
+            let _stopped = listener.send(Input::Dataset(dataset, event));
+        }),
+        clock: clock.clone(),
+        tasks: tasks.child(),
+        config: HcfsConfig::default(),
+    };
+    let me = group.transport.node();
+    Hcfs::start(parts, me, start.boot)
+        .await
+        .with_context(|| format!("bring the pool {} in order", config.pool.display()))
+}
+
+pub(super) async fn open_rows(
+    config: &Config,
+    inputs: &Inputs,
+    tasks: &Tasks,
+) -> anyhow::Result<rows::Opened> {
+    let inputs = inputs.clone();
+    rows::open(
+        &config.state.join("ownership.sqlite"),
+        tasks,
+        move |dataset, token| {
+            let _stopped = inputs.send(Input::Dataset(dataset, DatasetEvent::Persisted { token }));
+        },
+    )
+    .await
+    .context("open the ownership rows")
+}
+
+pub(super) async fn open_registry(
+    config: &Config,
+    me: NodeId,
+    group: &Group,
+    tasks: &Tasks,
+    clock: &Clock,
+) -> anyhow::Result<Registry> {
+    let settings = RegistryConfig {
+        path: config.state.join("registry/registry.sqlite"),
+        me,
+        clock: clock.clone(),
+        dial: group.dial(),
+        tasks: tasks.clone(),
+        timing: Timing::default(),
+    };
+    Registry::open(settings).await.context("open the registry")
+}
+
+pub(super) fn open_doors(
+    config: &Config,
+    identity: &NodeIdentity,
+    group: &Group,
+    yakd: &Arc<Yakd>,
+    tasks: &Tasks,
+    clock: &Clock,
+) -> anyhow::Result<AwesomeProxy> {
+    let web = &identity.authority().web;
+    let own_names = vec!["localhost".to_owned(), "127.0.0.1".to_owned()];
+    let certificates = ClusterCertificates::new(
+        &web.certificate_pem(),
+        &web.key_pem(),
+        own_names,
+        clock.clone(),
+    )
+    .context("use the cluster's web authority")?;
+    let endpoints = Arc::clone(yakd);
+    let settings = ProxyConfig {
+        http: config.doors.http,
+        https: config.doors.https,
+        panel: config.doors.panel,
+        mysql_tcp: config.doors.mysql,
+        mysql_socket: config.doors.mysql_socket.clone(),
+        apache: yakd.http_upstream(),
+        panel_upstream: config.doors.panel_upstream,
+        api: ApiUpstream::Unix(config.runtime.join("api.sock")),
+        database_sockets: DatabaseSockets::new(move |database| endpoints.mysql_endpoint(database)),
+        limits: Limits {
+            gate_lease: Some(crate::conductor::FREEZE_LIMIT),
+            ..Limits::default()
+        },
+        ..ProxyConfig::default()
+    };
+    let me = identity.node();
+    AwesomeProxy::start(
+        settings,
+        me,
+        group.dial(),
+        Arc::new(certificates),
+        clock.clone(),
+        tasks,
+    )
+    .context("open the front doors")
+}
+
+/// What is on disk, as the brain takes it: filesystems and rows together.
+pub(super) fn items(
+    inventory: Vec<hwc_hcfs::InventoryItem>,
+    mut rows: BTreeMap<DatasetId, PersistedRow>,
+) -> Vec<InventoryItem> {
+    let mut items: Vec<_> = inventory
+        .into_iter()
+        .map(|found| InventoryItem {
+            dataset: found.dataset,
+            row: rows.remove(&found.dataset),
+            lineage: found.lineage,
+            divergent: found.divergent,
+            head_taken_at: found.head_taken_at,
+        })
+        .collect();
+    items.extend(rows.into_iter().map(|(dataset, row)| InventoryItem {
+        dataset,
+        row: Some(row),
+        lineage: None,
+        divergent: Vec::new(),
+        head_taken_at: hwc_api::time::WallTime::default(),
+    }));
+    items
+}
