@@ -23,7 +23,7 @@ pub struct Decision {
 
 /// What was decided.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "outcome", rename_all = "kebab-case")]
+#[serde(rename_all = "kebab-case")]
 pub enum Outcome {
     /// It goes live here.
     Claim {
@@ -75,6 +75,8 @@ pub enum Obstacle {
     NoGain,
     /// Spreading load is switched off.
     SwitchedOff,
+    /// Its node is not busy.
+    NotBusy,
 }
 
 /// Why copies go elsewhere.
@@ -118,6 +120,8 @@ pub struct Candidate {
 pub enum Unfit {
     /// It does not answer.
     Down,
+    /// Services that hosting takes do not run on it as they should.
+    Unwell,
     /// It is being drained.
     Draining,
     /// It hosts nothing.

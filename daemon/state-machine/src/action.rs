@@ -1,7 +1,9 @@
 //! What a brain wants done. Commands carry all that the executor needs; it chooses nothing.
 
 use crate::event::PeerMessage;
+use crate::moves::MoveStatus;
 use crate::row::{PersistToken, PersistedRow, StreamId, TransferId};
+use hwc_api::explanation::Decision;
 use hwc_api::ids::{DatasetId, NodeId};
 use hwc_api::ownership::{Epoch, HolderRecord, Lineage, RouteRecord, SnapshotId};
 use hwc_api::time::WallTime;
@@ -150,6 +152,26 @@ pub enum Command {
         divergent: Lineage,
         /// The history that won.
         winner: Lineage,
+    },
+    /// Propose to the registry that these nodes hold the dataset, if `expected` still do; any node
+    /// may propose. Nothing is reported: what comes of it is seen in the registry. Given again
+    /// after a while where nothing came of it. The decision behind it was given just before.
+    SetReplicas {
+        /// The nodes as this node knows them from the registry.
+        expected: Vec<NodeId>,
+        /// The nodes that are to hold it, the preferred live node first.
+        replicas: Vec<NodeId>,
+    },
+    /// Log at INFO: something was decided about the dataset, and on what grounds.
+    Decided {
+        /// The whole of it.
+        decision: Decision,
+    },
+    /// A planned move from here is in another phase, or has ended: show it, count from here on what
+    /// visitors notice of it, write its receipt at the end.
+    MoveChanged {
+        /// The whole of it.
+        status: MoveStatus,
     },
     /// Log at ERROR: something that cannot be was reported, and was refused.
     Alarm {

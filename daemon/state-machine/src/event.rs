@@ -1,9 +1,11 @@
 //! What a brain is told. Events are facts: nothing in them is an instruction except
-//! [`DatasetEvent::MoveTo`] and the registry.
+//! [`DatasetEvent::MoveTo`], [`DatasetEvent::CallOffMove`] and the registry.
 
+use crate::facts::{ClusterFacts, DatasetFacts};
 use crate::row::{PersistToken, PersistedRow, StreamId, TransferId};
-use hwc_api::desired::{Dataset, Desired};
-use hwc_api::ids::{BootId, DatasetId, NodeId};
+use hwc_api::desired::{Dataset, DatasetContent, Desired, Site};
+use hwc_api::ids::{BootId, DatasetId, MoveId, NodeId, SiteId};
+use hwc_api::moves::{MoveReason, MoveReceipt};
 use hwc_api::ownership::{Epoch, HolderRecord, Lineage, SnapshotId, Speaker};
 use hwc_api::time::WallTime;
 use serde::{Deserialize, Serialize};
@@ -40,6 +42,13 @@ pub enum Event {
         /// The start of the peer whose board that was.
         boot: BootId,
     },
+    /// The cluster as this node sees it: whole, once at the start and whenever it changed, at most
+    /// about once a second. Nothing beyond the ownership protocol is decided before the first of a
+    /// start, or after a [`Event::Gap`] before the next.
+    Cluster(ClusterFacts),
+    /// What the datasets take that are live here: whole, every few seconds. Of others, the leader
+    /// of the registry may be given what their live nodes show.
+    Loads(BTreeMap<DatasetId, DatasetFacts>),
     /// Time has passed: due at [`StateMachine::next_deadline`](crate::StateMachine::next_deadline).
     Tick,
     /// This node stood still (its event loop was not run) for so long that others may have taken
@@ -74,34 +83,35 @@ pub struct InventoryItem {
     pub head_taken_at: WallTime,
 }
 
-/// What the registry says, as far as ownership is concerned.
+/// What the registry says, as far as the brain is concerned.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct RegistryView {
     /// The registry index at which this node joined.
     pub my_join_index: u64,
     /// All datasets, deleted ones too while their trash is kept.
     pub datasets: BTreeMap<DatasetId, DatasetPolicy>,
+    /// The newest moves that ended with the dataset on its target.
+    pub moves: BTreeMap<MoveId, PastMove>,
 }
 
 impl RegistryView {
-    /// The part of the desired state that concerns ownership, as node `me` needs it.
+    /// The part of the desired state that concerns the brain, as node `me` needs it.
     #[must_use]
     pub fn of(desired: &Desired, me: NodeId) -> Self {
-        let policy = |dataset: &Dataset| DatasetPolicy {
-            replicas: dataset.replicas.clone(),
-            created_index: dataset.created_index,
-            is_deleted: dataset.is_deleted,
-        };
         let my_join_index = desired
             .nodes
             .get(&me)
             .map_or(u64::MAX, |node| node.join_index);
+        let datasets = desired.datasets.iter();
+        let moves = desired.moves.iter();
         Self {
             my_join_index,
-            datasets: desired
-                .datasets
-                .iter()
-                .map(|(id, dataset)| (*id, policy(dataset)))
+            datasets: datasets
+                .map(|(id, dataset)| (*id, DatasetPolicy::of(desired, dataset)))
+                .collect(),
+            moves: moves
+                .filter(|(_, receipt)| receipt.report.problem.is_none())
+                .map(|(id, receipt)| (*id, PastMove::of(receipt)))
                 .collect(),
         }
     }
@@ -112,10 +122,82 @@ impl RegistryView {
 pub struct DatasetPolicy {
     /// The nodes that should hold a copy, the preferred live node first.
     pub replicas: Vec<NodeId>,
+    /// Copies that it should have, the live one included.
+    pub copies: u8,
     /// The registry index of its creation.
     pub created_index: u64,
     /// Nobody serves it any more.
     pub is_deleted: bool,
+    /// The site that it belongs to; what belongs to one site moves together.
+    pub unit: Option<Unit>,
+    /// The node that it stays on while that node can serve it.
+    pub pin: Option<NodeId>,
+    /// Until then it is not moved to spread load.
+    pub hold_until: Option<WallTime>,
+}
+
+impl DatasetPolicy {
+    fn of(desired: &Desired, dataset: &Dataset) -> Self {
+        let site = site_of(desired, dataset);
+        Self {
+            replicas: dataset.replicas.clone(),
+            copies: dataset.copies,
+            created_index: dataset.created_index,
+            is_deleted: dataset.is_deleted,
+            unit: site.map(|site| Unit {
+                site: site.id,
+                files: site.dataset,
+            }),
+            pin: site.and_then(|site| site.pin),
+            hold_until: site.and_then(|site| site.hold_until),
+        }
+    }
+}
+
+/// The site that a dataset holds the files or a database of.
+fn site_of<'a>(desired: &'a Desired, dataset: &Dataset) -> Option<&'a Site> {
+    let site = match dataset.content {
+        DatasetContent::Site(site) => site,
+        DatasetContent::Database(database) => desired.databases.get(&database)?.site?,
+    };
+    desired.sites.get(&site)
+}
+
+/// A site: its files and its databases.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Unit {
+    /// Which.
+    pub site: SiteId,
+    /// The dataset of its files; the others are its databases.
+    pub files: DatasetId,
+}
+
+/// A move that ended with the dataset on its target.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PastMove {
+    /// What moved.
+    pub dataset: DatasetId,
+    /// The node that it left.
+    pub from: NodeId,
+    /// Where it went.
+    pub to: NodeId,
+    /// Why.
+    pub reason: MoveReason,
+    /// When it was over, by the clock of the node that it left.
+    pub ended_at: WallTime,
+}
+
+impl PastMove {
+    fn of(receipt: &MoveReceipt) -> Self {
+        let report = &receipt.report;
+        Self {
+            dataset: report.dataset,
+            from: report.from,
+            to: report.to,
+            reason: report.reason,
+            ended_at: report.ended_at,
+        }
+    }
 }
 
 /// A snapshot that this node has just taken of its live data.
@@ -240,11 +322,18 @@ pub enum DatasetEvent {
         /// Its history.
         lineage: Lineage,
     },
-    /// An administrator or the balancer wants this node, which is live, to move the dataset.
+    /// This node, on which the dataset is live, is to move it, with all of its site that is live
+    /// here. Without effect where [`StateMachine::can_move`](crate::StateMachine::can_move) refuses
+    /// it; what comes of it is told by [`Command::MoveChanged`](crate::Command::MoveChanged).
     MoveTo {
         /// Where.
         node: NodeId,
+        /// Why.
+        reason: MoveReason,
     },
+    /// The move of the dataset, and of its site, is called off, planned or under way. Without
+    /// effect once it was handed over, or where nothing moves.
+    CallOffMove,
 }
 
 /// The header of a stream.

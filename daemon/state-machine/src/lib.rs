@@ -46,6 +46,30 @@
 //! only between `Opened` and `Fence` under that epoch. A snapshot's sequence number is the head's
 //! plus one within the same epoch, else 1.
 //!
+//! **The cluster.** [`Event::Cluster`] brings nodes, their load, the rules of balancing, who leads
+//! the registry and the moves that other nodes show; [`Event::Loads`] what the datasets take that
+//! are live here. Before the first [`Event::Cluster`] of a start, and after a gap before the next,
+//! a brain follows the ownership protocol and decides nothing else: no move is accepted, planned or
+//! begun, no copy is placed elsewhere. After a gap it is to be given anew even if nothing changed.
+//! The leader of the registry must be shown every node's records (see
+//! [`StateMachine::audience`]): it gives new homes to copies.
+//!
+//! **Moves.** [`StateMachine::can_move`] says whether [`DatasetEvent::MoveTo`] would do anything,
+//! and why not; asked and told without an event between the two, the answer holds. A move takes all
+//! of a site that is live here, each dataset by the protocol's planned move. Every phase of each
+//! dataset is told by [`Command::MoveChanged`], the last one with its end, exactly one per dataset
+//! and move; [`StateMachine::moves`] says the same with the newest counts. Moves that the brain
+//! decides by itself (balance, drain, pin) look the same. A move is forgotten by a restart of the
+//! daemon: the executor writes no receipt then.
+//!
+//! **Proposals.** [`Command::SetReplicas`] is brought to the registry, wherever it is led; nothing
+//! is reported. [`Command::Decided`] is for the log and the people who read it;
+//! [`StateMachine::explain`] keeps the newest ones.
+//!
+//! **Journal.** Events, actions and the whole [`StateMachine`] are serialisable in formats that do
+//! not describe themselves. A brain read back from its serialised form goes on as if nothing had
+//! happened: same events, same actions.
+//!
 //! # Inside
 //!
 //! `machine` routes and keeps deadlines; `ownership` is one dataset: facts, and the order in which
@@ -55,7 +79,9 @@
 mod action;
 mod bugs;
 mod event;
+mod facts;
 mod machine;
+mod moves;
 mod ownership;
 mod peers;
 pub mod placement;
@@ -67,10 +93,12 @@ mod timers;
 pub use action::{Action, Alarm, Command, RefusalReason};
 pub use bugs::Bug;
 pub use event::{
-    DatasetEvent, DatasetPolicy, Event, InventoryItem, PeerMessage, RegistryView, ReplicateFailure,
-    StreamOffer, TakenSnapshot,
+    DatasetEvent, DatasetPolicy, Event, InventoryItem, PastMove, PeerMessage, RegistryView,
+    ReplicateFailure, StreamOffer, TakenSnapshot, Unit,
 };
+pub use facts::{ClusterFacts, DatasetFacts, MoveFacts, NodeFacts};
 pub use machine::StateMachine;
+pub use moves::{CallOff, MoveStage, MoveStatus, Refused};
 pub use row::{PersistToken, PersistedRow, StreamId, TransferId};
 pub use status::{DatasetStatus, Phase, ViewStatus};
 pub use time::Millis;

@@ -5,11 +5,14 @@
 use crate::action::Action;
 use crate::bugs::Bugs;
 use crate::event::{DatasetEvent, Event, InventoryItem, RegistryView};
+use crate::facts::{ClusterFacts, DatasetFacts};
+use crate::moves::{MoveStatus, Refused};
 use crate::ownership::{Context, Counters, Ownership};
 use crate::peers::Peers;
 use crate::status::DatasetStatus;
 use crate::time::Millis;
 use crate::timers::Timers;
+use hwc_api::explanation::{DatasetExplanation, Unfit};
 use hwc_api::ids::{BootId, DatasetId, NodeId};
 use hwc_api::ownership::{Epoch, HolderRecord, SnapshotId, Speaker};
 use std::collections::{BTreeMap, BTreeSet};
@@ -26,6 +29,8 @@ pub struct StateMachine {
     datasets: BTreeMap<DatasetId, Ownership>,
     deadlines: BTreeSet<(Millis, DatasetId)>,
     counters: Counters,
+    cluster: Option<ClusterFacts>,
+    loads: BTreeMap<DatasetId, DatasetFacts>,
     bugs: Bugs,
 }
 
@@ -46,6 +51,8 @@ impl StateMachine {
             datasets: BTreeMap::new(),
             deadlines: BTreeSet::new(),
             counters: Counters::default(),
+            cluster: None,
+            loads: BTreeMap::new(),
             bugs: Bugs::default(),
         }
     }
@@ -84,8 +91,14 @@ impl StateMachine {
                 }
                 self.settle_all(now, &mut actions);
             }
+            Event::Cluster(facts) => self.cluster = Some(facts),
+            Event::Loads(loads) => self.loads = loads,
             Event::Tick => self.settle_due(now, &mut actions),
             Event::Gap { length_ms: _ } => self.wake_up(now, &mut actions),
+            Event::Dataset {
+                dataset,
+                event: DatasetEvent::MoveTo { node, .. },
+            } if self.can_move(dataset, node).is_err() => {}
             Event::Dataset { dataset, event } => self.tell(now, dataset, event, &mut actions),
         }
         actions
@@ -153,6 +166,60 @@ impl StateMachine {
             .unwrap_or_default()
     }
 
+    /// Whether the dataset, which is to be live here, can be moved to `to`.
+    ///
+    /// # Errors
+    /// Why not.
+    pub fn can_move(&self, dataset: DatasetId, to: NodeId) -> Result<(), Refused> {
+        let status = self.status(dataset).ok_or(Refused::UnknownDataset)?;
+        if status.is_deleted {
+            return Err(Refused::UnknownDataset);
+        }
+        let Some(cluster) = &self.cluster else {
+            return Err(Refused::TooEarly);
+        };
+        let Some(node) = cluster.nodes.get(&to) else {
+            return Err(Refused::UnknownNode);
+        };
+        if status.live == Some(to) {
+            return Err(Refused::AlreadyThere);
+        }
+        if status.live != Some(self.me.node) || !status.is_open {
+            return Err(Refused::NotLiveHere { live: status.live });
+        }
+        if let Some(to) = status.moving_to {
+            return Err(Refused::UnderWay { to });
+        }
+        let unfit = match node {
+            _ if !node.is_up => Some(Unfit::Down),
+            _ if !node.is_hosting => Some(Unfit::NotHosting),
+            _ if node.is_draining => Some(Unfit::Draining),
+            _ => None,
+        };
+        unfit.map_or(Ok(()), |unfit| Err(Refused::TargetUnfit(unfit)))
+    }
+
+    /// The planned moves from here that are planned or under way, with the newest counts.
+    #[must_use]
+    pub fn moves(&self) -> BTreeMap<DatasetId, MoveStatus> {
+        BTreeMap::new()
+    }
+
+    /// Why a dataset is where it is; `None` if it was never heard of.
+    #[must_use]
+    pub fn explain(&self, dataset: DatasetId, _now: Millis) -> Option<DatasetExplanation> {
+        let ownership = self.datasets.get(&dataset)?;
+        Some(DatasetExplanation {
+            dataset,
+            by: self.me.node,
+            state: ownership.holder_state(),
+            epoch: ownership.status(self.me, &self.peers).seen,
+            candidates: Vec::new(),
+            obstacle: None,
+            decisions: Vec::new(),
+        })
+    }
+
     fn boot(
         &mut self,
         now: Millis,
@@ -192,6 +259,7 @@ impl StateMachine {
     }
 
     fn wake_up(&mut self, now: Millis, actions: &mut Vec<Action>) {
+        self.cluster = None;
         self.peers.forget(now);
         self.listening_since = now;
         let all: Vec<_> = self.datasets.keys().copied().collect();

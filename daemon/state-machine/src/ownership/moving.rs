@@ -87,7 +87,7 @@ impl Ownership {
     }
 
     /// T12: nothing was promised, so the same epoch goes on.
-    fn call_off_move(&mut self, context: &mut Context<'_>) {
+    pub(super) fn call_off_move(&mut self, context: &mut Context<'_>) {
         let Role::Serving(service) = &mut self.role else {
             return;
         };

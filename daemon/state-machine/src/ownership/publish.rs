@@ -105,7 +105,7 @@ impl Ownership {
         }
     }
 
-    fn holder_state(&self) -> HolderState {
+    pub(crate) fn holder_state(&self) -> HolderState {
         match &self.role {
             Role::Replica | Role::Fencing(_) => HolderState::Replica,
             Role::Claiming(_) => HolderState::Claiming,
