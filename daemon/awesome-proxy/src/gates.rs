@@ -4,8 +4,9 @@
 //! closed; entering and closing take the same lock, so that nobody slips in behind a closed gate.
 //! Whoever is inside holds a [`Pass`]; dropping it is leaving. A fence cuts the passes.
 
-use crate::stats::{Counters, DatasetStats};
+use crate::stats::{Counters, DatasetStats, PauseAccount};
 use hwc_api::ids::DatasetId;
+use hwc_api::moves::Pause;
 use hwc_api::ownership::Epoch;
 use hwc_runtime::clock::{Clock, Moment};
 use std::collections::BTreeMap;
@@ -40,10 +41,12 @@ pub struct Door {
     changed: watch::Sender<u64>,
     waiting: AtomicUsize,
     pub(crate) counters: Counters,
+    account: Mutex<PauseAccount>,
+    clock: Clock,
 }
 
 impl Door {
-    fn new(dataset: DatasetId) -> Self {
+    fn new(dataset: DatasetId, clock: Clock) -> Self {
         Self {
             dataset,
             gate: Mutex::default(),
@@ -51,6 +54,8 @@ impl Door {
             changed: watch::Sender::new(0),
             waiting: AtomicUsize::new(0),
             counters: Counters::default(),
+            account: Mutex::default(),
+            clock,
         }
     }
 
@@ -134,6 +139,29 @@ impl Door {
         &self.waiting
     }
 
+    /// A wait at this door ended; `is_first` unless this request's was counted before, and it had to
+    /// wait again.
+    pub(crate) fn note_wait(&self, wait: Duration, is_first: bool) {
+        self.counters.count_wait(wait, is_first);
+        self.account().held(self.clock.now(), wait, is_first);
+    }
+
+    /// Somebody was refused, cut off or failed because the gate was closed.
+    pub(crate) fn note_failed(&self) {
+        self.account().failed(self.clock.now());
+    }
+
+    /// Looks whether requests have a way from here, and remembers since when.
+    pub(crate) fn note_way(&self, is_open: impl FnOnce() -> bool) {
+        // Looked at under the lock, so that the last look is also the last that is remembered.
+        let mut account = self.account();
+        account.set_way(self.clock.now(), is_open());
+    }
+
+    fn account(&self) -> MutexGuard<'_, PauseAccount> {
+        self.account.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn stats(&self) -> DatasetStats {
         self.counters
             .read(self.waiting.load(Ordering::Relaxed), *self.inside.borrow())
@@ -202,7 +230,7 @@ impl Doors {
         Arc::clone(
             doors
                 .entry(dataset)
-                .or_insert_with(|| Arc::new(Door::new(dataset))),
+                .or_insert_with(|| Arc::new(Door::new(dataset, self.clock.clone()))),
         )
     }
 
@@ -245,6 +273,12 @@ impl Doors {
         let vouched = Moment(self.vouched_ms.load(Ordering::SeqCst));
         self.lease
             .is_none_or(|lease| self.clock.now().since(vouched) <= lease)
+    }
+
+    /// What visitors noticed of this dataset's closed gate within the last `within`.
+    #[must_use]
+    pub fn pause(&self, dataset: DatasetId, within: Duration) -> Pause {
+        self.door(dataset).account().read(self.clock.now(), within)
     }
 
     /// Counters of all doors.

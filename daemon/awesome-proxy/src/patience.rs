@@ -30,7 +30,7 @@ pub(crate) enum GiveUp {
     Stopping,
 }
 
-/// See the head of this file. Counts the wait when dropped.
+/// See the head of this file. Leaves the room when dropped.
 pub(crate) struct Patience {
     shared: Arc<Shared>,
     door: Arc<Door>,
@@ -40,6 +40,7 @@ pub(crate) struct Patience {
     over: Option<Pin<Box<Sleep>>>,
     ticket: Option<(Ticket, Moment)>,
     pause: Duration,
+    /// How long it waited so far, if it did.
     waited: Option<Duration>,
 }
 
@@ -67,7 +68,10 @@ impl Patience {
     pub fn leave(&mut self) {
         if let Some((_place, since)) = self.ticket.take() {
             let wait = self.shared.clock.now().since(since);
-            self.waited = Some(self.waited.unwrap_or_default() + wait);
+            let is_first = self.waited.is_none();
+            let waited = self.waited.unwrap_or_default() + wait;
+            self.door.note_wait(waited, is_first);
+            self.waited = Some(waited);
         }
     }
 
@@ -82,7 +86,17 @@ impl Patience {
     /// # Errors
     /// When the request must not wait any longer.
     pub async fn wait(&mut self) -> Result<(), GiveUp> {
+        let waited = self.wait_for_change().await;
+        if waited.is_err() {
+            self.leave();
+            self.door.note_failed();
+        }
+        waited
+    }
+
+    async fn wait_for_change(&mut self) -> Result<(), GiveUp> {
         if self.ticket.is_none() {
+            self.shared.note_way(&self.door);
             let ticket = self.shared.room.enter(&self.door, self.bytes)?;
             self.ticket = Some((ticket, self.shared.clock.now()));
         }
@@ -110,8 +124,5 @@ impl Patience {
 impl Drop for Patience {
     fn drop(&mut self) {
         self.leave();
-        if let Some(waited) = self.waited {
-            self.door.counters.count_wait(waited);
-        }
     }
 }

@@ -12,6 +12,7 @@ use crate::stats::ProxyStats;
 use crate::waiting::WaitingRoom;
 use arc_swap::ArcSwap;
 use hwc_api::ids::{DatasetId, NodeId};
+use hwc_api::moves::Pause;
 use hwc_api::ownership::Epoch;
 use hwc_runtime::clock::Clock;
 use hwc_runtime::dial::{Dial, PeerStream};
@@ -173,12 +174,14 @@ impl AwesomeProxy {
     /// epoch ends what still runs under the old one.
     pub fn open_gate(&self, dataset: DatasetId, epoch: Epoch) {
         self.shared.doors.open(dataset, epoch);
+        self.shared.note_way(&self.shared.doors.door(dataset));
     }
 
     /// Lets no new request or connection in (they wait); those inside go on: [`AwesomeProxy::drain`]
     /// waits for them, [`AwesomeProxy::fence`] ends them. For planned moves.
     pub fn close_gate(&self, dataset: DatasetId) {
         self.shared.doors.close(dataset);
+        self.shared.note_way(&self.shared.doors.door(dataset));
     }
 
     /// Closes the gate and ends at once what is inside: answers are cut, MySQL sessions are closed,
@@ -186,6 +189,7 @@ impl AwesomeProxy {
     /// dispatched to this node's services.
     pub fn fence(&self, dataset: DatasetId) {
         self.shared.doors.fence(dataset);
+        self.shared.note_way(&self.shared.doors.door(dataset));
     }
 
     /// The epoch under which this node serves a dataset; none while its gate is closed.
@@ -215,6 +219,18 @@ impl AwesomeProxy {
     /// `peer` is the node that TLS proved.
     pub async fn serve_mysql_peer(&self, peer: NodeId, stream: PeerStream) {
         crate::mysql::peer::serve(Arc::clone(&self.shared), peer, stream).await;
+    }
+
+    /// What clients at this node noticed of a pause: those whose wait ended, or who were failed by
+    /// it, within the last `within`, and for how long of that time requests for the dataset had
+    /// nowhere to go from here. A site's clients are visitors, a database's are MySQL sessions.
+    ///
+    /// For a move's receipt ask all nodes when it is over, for the time since its beginning, and
+    /// some hundred milliseconds more; `held` and `failed` add up, of the others take the greatest:
+    /// everything is counted on one node only.
+    #[must_use]
+    pub fn pause(&self, dataset: DatasetId, within: Duration) -> Pause {
+        self.shared.doors.pause(dataset, within)
     }
 
     /// The counters.

@@ -280,7 +280,8 @@ pub(crate) mod tests {
     pub(crate) fn desired() -> Desired {
         serde_json::from_value(serde_json::json!({
             "index": 7,
-            "cluster": { "id": "00", "name": "test", "panel_domains": ["panel.example"], "copies": 2 },
+            "cluster": { "id": "00", "name": "test", "panel_domains": ["panel.example"], "copies": 2,
+                "balancing": hwc_api::balancing::Balancing::default() },
             "nodes": {},
             "accounts": {
                 "1": { "id": 1, "login": "anna", "name": "Anna", "email": "anna@example.com",
@@ -300,11 +301,11 @@ pub(crate) mod tests {
             },
             "datasets": {
                 "1": { "id": 1, "content": { "site": 1 }, "replicas": [1, 2], "created_index": 1,
-                    "is_deleted": false },
+                    "copies": 2, "is_deleted": false },
                 "2": { "id": 2, "content": { "database": 1 }, "replicas": [1, 2],
-                    "created_index": 1, "is_deleted": false }
+                    "created_index": 1, "copies": 2, "is_deleted": false }
             },
-            "jobs": {}, "tokens": {}, "revoked_sessions": [], "join_tokens": {}
+            "jobs": {}, "moves": {}, "tokens": {}, "revoked_sessions": [], "join_tokens": {}
         }))
         .expect("a registry")
     }

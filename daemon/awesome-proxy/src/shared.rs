@@ -55,6 +55,18 @@ impl Shared {
         }
     }
 
+    /// Whether requests for the dataset have somewhere to go; remembers since when they have, or
+    /// have not. To be called after whatever may change it.
+    pub fn note_way(&self, door: &Door) {
+        door.note_way(|| {
+            let route = self.table.load().route(door.dataset());
+            match destination(self.me, door.open_epoch(), route) {
+                Destination::Here(_) | Destination::Peer { .. } => true,
+                Destination::Wait => false,
+            }
+        });
+    }
+
     /// Ends once requests for the dataset have another place to go than this node under this epoch.
     /// While a dataset has no live node at all it goes on waiting: a draining node still answers
     /// what it has begun. Cancel-safe.
@@ -83,6 +95,7 @@ impl Shared {
         for door in self.doors.all() {
             let dataset = door.dataset();
             if differs(&old, &table, dataset) {
+                self.note_way(&door);
                 door.notify();
             }
         }

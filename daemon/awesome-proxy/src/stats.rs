@@ -1,5 +1,9 @@
 //! What the front doors count: who waits, who waited and how long, who was served, who was not.
 
+mod account;
+
+pub(crate) use account::PauseAccount;
+
 use hwc_api::ids::DatasetId;
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -20,6 +24,11 @@ pub struct DatasetStats {
     pub served: u64,
     /// Told by us that it did not work (502, 503, 504; a refused login).
     pub failed: u64,
+    /// HTTP requests that were handed to this node's own services, for visitors at any node: the
+    /// work that the dataset makes here.
+    pub requests: u64,
+    /// The same for statements of MySQL sessions.
+    pub statements: u64,
 }
 
 /// Counters of the whole node.
@@ -41,33 +50,51 @@ impl ProxyStats {
         total.longest_wait_ms = total.longest_wait_ms.max(stats.longest_wait_ms);
         total.served += stats.served;
         total.failed += stats.failed;
+        total.requests += stats.requests;
+        total.statements += stats.statements;
         self.datasets.insert(dataset, stats);
     }
 }
 
 /// The growing counters of one dataset.
 #[derive(Debug, Default)]
-pub(crate) struct Counters {
+pub struct Counters {
     waited: AtomicU64,
     longest_wait_ms: AtomicU64,
     served: AtomicU64,
     failed: AtomicU64,
+    requests: AtomicU64,
+    statements: AtomicU64,
 }
 
 impl Counters {
-    pub(crate) fn count_wait(&self, wait: Duration) {
+    /// A wait ended; `is_first` unless this request's was counted before, and it had to wait again.
+    pub fn count_wait(&self, wait: Duration, is_first: bool) {
         let milliseconds = u64::try_from(wait.as_millis()).unwrap_or(u64::MAX);
-        self.waited.fetch_add(1, Ordering::Relaxed);
+        self.waited
+            .fetch_add(u64::from(is_first), Ordering::Relaxed);
         self.longest_wait_ms
             .fetch_max(milliseconds, Ordering::Relaxed);
     }
 
-    pub(crate) fn count_served(&self) {
+    /// A live node answered.
+    pub fn count_served(&self) {
         self.served.fetch_add(1, Ordering::Relaxed);
     }
 
-    pub(crate) fn count_failed(&self) {
+    /// We told somebody that it did not work.
+    pub fn count_failed(&self) {
         self.failed.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// A request went to this node's own web server.
+    pub fn count_request(&self) {
+        self.requests.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// So many statements went to this node's own database server.
+    pub fn count_statements(&self, count: u64) {
+        self.statements.fetch_add(count, Ordering::Relaxed);
     }
 
     pub(crate) fn read(&self, waiting: usize, in_flight: usize) -> DatasetStats {
@@ -78,6 +105,8 @@ impl Counters {
             longest_wait_ms: self.longest_wait_ms.load(Ordering::Relaxed),
             served: self.served.load(Ordering::Relaxed),
             failed: self.failed.load(Ordering::Relaxed),
+            requests: self.requests.load(Ordering::Relaxed),
+            statements: self.statements.load(Ordering::Relaxed),
         }
     }
 }

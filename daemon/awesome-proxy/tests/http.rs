@@ -12,33 +12,7 @@ use hwc_runtime::clock::Clock;
 use std::time::Duration;
 use support::client::{ask, begin, get, post, raw};
 use support::origin::Origin;
-use support::{Behind, Cluster, HOST, PATIENCE, SITE, epoch, soon, today, until};
-
-/// Two nodes, each with a web server of its own.
-struct Two {
-    cluster: Cluster,
-    one: support::TestNode,
-    two: support::TestNode,
-    origin_one: Origin,
-    origin_two: Origin,
-}
-
-async fn two_nodes(limits: Limits) -> Two {
-    let cluster = Cluster::new();
-    let origin_one = Origin::start(&cluster.tasks, "one").await;
-    let origin_two = Origin::start(&cluster.tasks, "two").await;
-    let behind = |origin: &Origin| Behind {
-        limits: limits.clone(),
-        ..Behind::apache(origin.address)
-    };
-    Two {
-        one: cluster.node(1, behind(&origin_one)),
-        two: cluster.node(2, behind(&origin_two)),
-        cluster,
-        origin_one,
-        origin_two,
-    }
-}
+use support::{Behind, Cluster, HOST, PATIENCE, SITE, epoch, soon, today, two_nodes, until};
 
 fn short_wait() -> Limits {
     Limits {

@@ -83,6 +83,7 @@ async fn journey(
         let (outcome, place) = match shared.way(door) {
             Way::Here(pass) => {
                 patience.leave();
+                door.counters.count_request();
                 (try_here(shared, errand, pass).await, None)
             }
             Way::Peer { node, epoch } if avoided != Some((node, epoch)) => {

@@ -59,6 +59,7 @@ async fn handle(
         tracing::debug!(%peer, dataset = %asked.dataset, epoch = %asked.epoch, "asked, not live");
         return not_here();
     };
+    door.counters.count_request();
     headers::remove_hop_by_hop(request.headers_mut());
     request.headers_mut().remove(http::header::EXPECT);
     let errand = Errand::new(request, is_websocket, None, &shared.config.limits);

@@ -19,6 +19,7 @@ use hwc_awesome_proxy::{
 use hwc_runtime::clock::Clock;
 use hwc_runtime::dial::{Dial, DialError, PeerStream, Service};
 use hwc_runtime::lifecycle::Tasks;
+use origin::Origin;
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -48,11 +49,12 @@ pub fn desired() -> Desired {
     };
     let dataset = |id: u32, content: serde_json::Value| {
         serde_json::json!({ "id": id, "content": content, "replicas": [1, 2],
-            "created_index": 1, "is_deleted": false })
+            "created_index": 1, "copies": 2, "is_deleted": false })
     };
     serde_json::from_value(serde_json::json!({
         "index": 7,
-        "cluster": { "id": "00", "name": "test", "panel_domains": ["panel.example"], "copies": 2 },
+        "cluster": { "id": "00", "name": "test", "panel_domains": ["panel.example"], "copies": 2,
+                "balancing": hwc_api::balancing::Balancing::default() },
         "nodes": {},
         "accounts": {
             "1": { "id": 1, "login": "anna", "name": "Anna", "email": "anna@example.com",
@@ -74,7 +76,7 @@ pub fn desired() -> Desired {
             "2": dataset(2, serde_json::json!({ "database": 1 })),
             "3": dataset(3, serde_json::json!({ "site": 2 }))
         },
-        "jobs": {}, "tokens": {}, "revoked_sessions": [], "join_tokens": {}
+        "jobs": {}, "moves": {}, "tokens": {}, "revoked_sessions": [], "join_tokens": {}
     }))
     .expect("a registry")
 }
@@ -247,6 +249,32 @@ impl TestNode {
                 .is_some_and(|s| s.waiting == count)
         })
         .await;
+    }
+}
+
+/// Two nodes, each with a web server of its own.
+pub struct Two {
+    pub cluster: Cluster,
+    pub one: TestNode,
+    pub two: TestNode,
+    pub origin_one: Origin,
+    pub origin_two: Origin,
+}
+
+pub async fn two_nodes(limits: Limits) -> Two {
+    let cluster = Cluster::new();
+    let origin_one = Origin::start(&cluster.tasks, "one").await;
+    let origin_two = Origin::start(&cluster.tasks, "two").await;
+    let behind = |origin: &Origin| Behind {
+        limits: limits.clone(),
+        ..Behind::apache(origin.address)
+    };
+    Two {
+        one: cluster.node(1, behind(&origin_one)),
+        two: cluster.node(2, behind(&origin_two)),
+        cluster,
+        origin_one,
+        origin_two,
     }
 }
 
