@@ -127,6 +127,8 @@ codes! {
     NodeAlive => "node-alive", 409;
     /// The site is live on this node already.
     AlreadyThere => "already-there", 409;
+    /// A move was called off; the site is where it was. `detail` is why.
+    MoveCalledOff => "move-called-off", 409;
     /// Datasets would be left with fewer copies than they should have; `detail` is how many.
     TooFewCopies => "too-few-copies", 409;
     /// The last node that hosts sites can't be emptied or removed.

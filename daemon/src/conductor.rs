@@ -11,14 +11,19 @@
 //! - [`hands`]: carries out actions. [`worker`]: the queue of one dataset.
 //! - [`keys`]: what is shown on the board, under which keys.
 //! - [`streams`]: offers of incoming streams that wait for the brain's word.
+//! - [`facts`]: the cluster as the brain is told it.
+//! - [`moves`]: the moves that leave this node; [`receipts`]: what is kept of them.
 //! - [`freshness`]: how far the copies of live datasets lag.
 //! - [`reconcile`]: keeps YakD at work; [`report`]: tells what this node is like.
 
+pub mod facts;
 pub mod freshness;
 pub mod gate;
 pub mod hands;
 pub mod input;
 pub mod keys;
+pub mod moves;
+pub mod receipts;
 pub mod reconcile;
 pub mod report;
 pub mod run;

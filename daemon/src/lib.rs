@@ -16,6 +16,7 @@ pub mod load;
 pub mod node;
 pub mod observe;
 pub mod password;
+pub mod moves;
 pub mod picture;
 pub mod place;
 pub mod rows;

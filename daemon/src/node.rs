@@ -12,6 +12,7 @@ use crate::conductor::run::Conductor;
 use crate::conductor::{freshness, reconcile, report};
 use crate::config::Config;
 use crate::install::InstallJobs;
+use crate::moves::Moves;
 use crate::picture::Picture;
 use crate::session::SessionSeal;
 use crate::setup::first_changes_path;
@@ -34,6 +35,7 @@ use std::time::Duration;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio_util::sync::CancellationToken;
 
+pub(crate) use calls::malformed;
 use calls::{admit_newcomers, answer_calls};
 use facts::{spawn_facts, spawn_peers};
 use open::{items, open_doors, open_group, open_hcfs, open_registry, open_rows, open_yakd};
@@ -100,6 +102,7 @@ pub async fn begin(
         yakd,
         proxy,
         group,
+        registry: registry.clone(),
         desired: desired.clone(),
         tasks: conducting.clone(),
         stop_node: stop.child_token(),
@@ -149,7 +152,17 @@ pub async fn begin(
 
     make_first_changes(&config, &registry).await?;
     let installs = install_jobs(&config, &rooms, &registry, &seen, &inputs, &clock)?;
-    answer_calls(&rooms, &installs, &inputs);
+    let moves = Moves {
+        me,
+        registry: registry.clone(),
+        desired: registry.desired(),
+        picture: seen.clone(),
+        group: rooms.group.clone(),
+        inputs: inputs.clone(),
+        clock: clock.clone(),
+        tasks: rooms.tasks.clone(),
+    };
+    answer_calls(&rooms, &installs, &moves, &inputs);
     admit_newcomers(&config, &rooms, &registry, &clock);
     let api = open_api_of(
         &config, &identity, &registry, seen, installs, &inputs, &clock,

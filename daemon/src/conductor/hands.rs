@@ -6,6 +6,7 @@ use super::keys::{self, Key};
 use super::streams::Streams;
 use super::worker::{Work, Worker};
 use crate::rows::RowToWrite;
+use hwc_api::change::Change;
 use hwc_api::desired::Desired;
 use hwc_api::ids::{DatasetId, NodeId};
 use hwc_api::ownership::{Epoch, HolderRecord, Lineage, RouteRecord, SnapshotId};
@@ -13,10 +14,11 @@ use hwc_awesome_proxy::AwesomeProxy;
 use hwc_group::Group;
 use hwc_group::board::Audience;
 use hwc_hcfs::{Hcfs, Purpose, SendFailure, SendRequest};
+use hwc_registry::Registry;
 use hwc_runtime::lifecycle::Tasks;
 use hwc_state_machine::{
-    Action, Command, DatasetEvent, PeerMessage, PersistToken, PersistedRow, ReplicateFailure,
-    TransferId,
+    Action, Command, DatasetEvent, MoveStatus, PeerMessage, PersistToken, PersistedRow,
+    ReplicateFailure, TransferId,
 };
 use hwc_yakd::Yakd;
 use std::collections::BTreeMap;
@@ -39,6 +41,8 @@ pub struct Rooms {
     pub yakd: Arc<Yakd>,
     /// Front doors.
     pub proxy: AwesomeProxy,
+    /// Where changes of the settings are asked for.
+    pub registry: Registry,
     /// The other nodes.
     pub group: Group,
     /// The newest settings.
@@ -62,6 +66,15 @@ pub enum OwnRecord {
     Holder(DatasetId, Box<HolderRecord>),
     /// How it says to route.
     Route(DatasetId, Option<RouteRecord>),
+}
+
+/// What of an action is the conductor's to follow up.
+#[derive(Debug)]
+pub enum Effect {
+    /// The picture should show it.
+    Record(OwnRecord),
+    /// A move from here is in another phase, or over.
+    Move(DatasetId, Box<MoveStatus>),
 }
 
 /// Carries out actions.
@@ -111,15 +124,16 @@ impl Hands {
         }
     }
 
-    /// Carries out one action. Returns what the picture should show of it.
-    pub fn carry_out(&mut self, action: Action) -> Option<OwnRecord> {
+    /// Carries out one action. Returns what is left for the conductor.
+    pub fn carry_out(&mut self, action: Action) -> Option<Effect> {
         let dataset = action.dataset;
         tracing::debug!(dataset.id = %dataset, command = ?action.command, "action");
         match action.command {
             Command::Persist { row, token } => self.persist(dataset, row, token),
             Command::Publish { record } => {
                 self.show(Key::Holder(dataset), keys::record(&record));
-                return Some(OwnRecord::Holder(dataset, Box::new(record)));
+                let record = OwnRecord::Holder(dataset, Box::new(record));
+                return Some(Effect::Record(record));
             }
             Command::Route { record } => {
                 match &record {
@@ -130,7 +144,7 @@ impl Hands {
                         .board
                         .remove(&Key::Route(dataset).to_string()),
                 }
-                return Some(OwnRecord::Route(dataset, record));
+                return Some(Effect::Record(OwnRecord::Route(dataset, record)));
             }
             Command::Open { epoch, from } => self.open(dataset, epoch, from),
             Command::Fence { epoch } => self.fence(dataset, epoch),
@@ -175,6 +189,17 @@ impl Hands {
             Command::Send { to, message } => self.send(dataset, to, message),
             Command::Retain { snapshots } => self.queue(dataset, Work::Retain { snapshots }),
             Command::TellOwner { divergent, winner } => tell_owner(dataset, &divergent, &winner),
+            Command::SetReplicas { expected, replicas } => {
+                self.propose(dataset, expected, replicas);
+            }
+            Command::Decided { decision } => {
+                let (outcome, candidates) = (&decision.outcome, &decision.candidates);
+                tracing::info!(dataset.id = %dataset, ?outcome, ?candidates, "decided");
+            }
+            Command::MoveChanged { status } => {
+                tracing::info!(dataset.id = %dataset, node.id = %status.to, stage = ?status.stage, "move");
+                return Some(Effect::Move(dataset, Box::new(status)));
+            }
             Command::Alarm { alarm } => {
                 tracing::error!(dataset.id = %dataset, ?alarm, "reported what cannot be; refused");
             }
@@ -197,6 +222,25 @@ impl Hands {
             }
             Err(error) => tracing::error!(%key, %error, "could not be written for the board"),
         }
+    }
+
+    /// Asks the registry for other holders. The brain asks again where nothing came of it.
+    fn propose(&self, dataset: DatasetId, expected: Vec<NodeId>, replicas: Vec<NodeId>) {
+        let registry = self.rooms.registry.clone();
+        let title = format!("other holders for dataset {dataset}");
+        self.rooms.tasks.spawn_until_stopped(title, async move {
+            let change = Change::SetReplicas {
+                dataset,
+                expected,
+                replicas: replicas.clone(),
+            };
+            match registry.change(change).await {
+                Ok(_) => tracing::info!(dataset.id = %dataset, ?replicas, "other holders"),
+                Err(problem) => {
+                    tracing::info!(dataset.id = %dataset, ?replicas, %problem, "no other holders");
+                }
+            }
+        });
     }
 
     fn persist(&self, dataset: DatasetId, row: PersistedRow, token: PersistToken) {

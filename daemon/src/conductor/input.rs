@@ -1,10 +1,12 @@
 //! What can happen to a node, as the conductor hears it.
 
 use hwc_api::desired::Desired;
+use hwc_api::explanation::DatasetExplanation;
 use hwc_api::ids::{DatasetId, NodeId};
+use hwc_api::moves::MoveReason;
 use hwc_group::board::BoardEvent;
 use hwc_group::membership::MembershipEvent;
-use hwc_state_machine::{DatasetEvent, RefusalReason, StreamId, StreamOffer};
+use hwc_state_machine::{DatasetEvent, RefusalReason, Refused, StreamId, StreamOffer};
 use std::sync::Arc;
 use tokio::sync::{mpsc, oneshot};
 
@@ -46,6 +48,24 @@ pub enum Input {
     },
     /// What this node and the datasets that are live here take.
     Loads(Box<crate::load::Loads>),
+    /// Somebody wants a dataset that is live here to move.
+    AskMove {
+        /// Which.
+        dataset: DatasetId,
+        /// Where.
+        to: NodeId,
+        /// Why.
+        reason: MoveReason,
+        /// Whether it begins, or why not.
+        answer: oneshot::Sender<Result<(), Refused>>,
+    },
+    /// Somebody wants to know why datasets are where they are.
+    Explain {
+        /// Which.
+        datasets: Vec<DatasetId>,
+        /// What the brain knows; datasets that it never heard of are left out.
+        answer: oneshot::Sender<Vec<DatasetExplanation>>,
+    },
     /// A dataset's services have stopped and its last change is in a snapshot.
     Quiesced(DatasetId),
     /// The registry can or can't have changes acknowledged.

@@ -1,11 +1,12 @@
 //! The conductor's loop: hears what happens, asks the brain, has it done, keeps the picture.
 
 use super::freshness::{self, Served};
-use super::hands::{Hands, OwnRecord, Rooms};
+use super::hands::{Effect, Hands, OwnRecord, Rooms};
 use super::input::{Input, OwnFact};
 use super::keys::{self, Key, Shown};
+use super::moves::{MoveBook, News};
 use super::{FREEZE_LIMIT, PULSE};
-use crate::load::Loads;
+use super::{facts, receipts};
 use crate::picture::Picture;
 use bytes::Bytes;
 use hwc_api::desired::Desired;
@@ -17,11 +18,20 @@ use hwc_group::board::BoardEvent;
 use hwc_group::membership::MembershipEvent;
 use hwc_runtime::clock::{Clock, Moment};
 use hwc_runtime::periodic::Waker;
-use hwc_state_machine::{DatasetEvent, Event, Millis, RegistryView, StateMachine};
+use hwc_state_machine::{
+    ClusterFacts, DatasetEvent, Event, Millis, MoveStatus, RegistryView, StateMachine,
+};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{mpsc, oneshot, watch};
+
+/// Between two tellings of the cluster, at least.
+const FACTS_INTERVAL: Duration = Duration::from_secs(1);
+/// The brain's dates are never older than this.
+const FACTS_AGE_MAX: Duration = Duration::from_secs(10);
+/// Between two looks at how far the moves are.
+const MOVES_INTERVAL: Duration = Duration::from_millis(250);
 
 /// The conductor.
 pub struct Conductor {
@@ -54,8 +64,12 @@ struct State {
     /// The table that the front doors have; the next one shares what did not change.
     table: RoutingTable,
     stopping: Option<Stopping>,
-    /// What the datasets that are live here take.
-    loads: Loads,
+    /// The moves that leave this node.
+    moves: MoveBook,
+    /// When the brain was told of the cluster, and what; none after a freeze.
+    told: Option<(Moment, ClusterFacts)>,
+    /// When the moves were looked at.
+    moves_shown_at: Moment,
     last: Moment,
 }
 
@@ -88,7 +102,9 @@ impl Conductor {
                     self.hear(&mut state, input);
                 }
             }
+            self.tell_cluster(&mut state);
             self.tick(&mut state);
+            self.follow_moves(&mut state);
             self.tell_served(&mut state);
             self.show(&mut state);
             self.notice_all_saved(&mut state);
@@ -107,7 +123,9 @@ impl Conductor {
             are_routes_new: true,
             table: RoutingTable::empty(self.me),
             stopping: None,
-            loads: Loads::default(),
+            moves: MoveBook::default(),
+            told: None,
+            moves_shown_at: now,
             last: now,
         }
     }
@@ -134,7 +152,66 @@ impl Conductor {
                 "this node stood still; it asks the others before it serves again"
             );
             self.hands.close_all_gates();
+            state.told = None;
             self.think(state, Event::Gap { length_ms });
+        }
+    }
+
+    /// Tells the brain of the cluster where something changed, at most once a second.
+    fn tell_cluster(&mut self, state: &mut State) {
+        let now = self.clock.now();
+        let since = state.told.as_ref().map(|(at, _)| now.since(*at));
+        if since.is_some_and(|since| since < FACTS_INTERVAL) {
+            return;
+        }
+        let wall = self.clock.wall();
+        let Some(facts) = facts::cluster_facts(&state.desired, &state.picture, self.me, wall)
+        else {
+            return;
+        };
+        let is_news = state.told.as_ref().is_none_or(|(_, before)| {
+            let before = ClusterFacts {
+                now: wall,
+                ..before.clone()
+            };
+            before != facts
+        });
+        if is_news || since.is_some_and(|since| since >= FACTS_AGE_MAX) {
+            state.told = Some((now, facts.clone()));
+            self.think(state, Event::Cluster(facts));
+        }
+    }
+
+    /// Shows how far the moves are, a few times a second while there are any.
+    fn follow_moves(&mut self, state: &mut State) {
+        let now = self.clock.now();
+        if state.moves.is_empty() || now.since(state.moves_shown_at) < MOVES_INTERVAL {
+            return;
+        }
+        state.moves_shown_at = now;
+        for (dataset, status) in self.brain.moves() {
+            self.move_changed(state, dataset, &status);
+        }
+    }
+
+    fn move_changed(&self, state: &mut State, dataset: DatasetId, status: &MoveStatus) {
+        let (now, wall) = (self.clock.now(), self.clock.wall());
+        match state.moves.take_in(self.me, dataset, status, now, wall) {
+            None => {}
+            Some(News::Progress(progress)) => {
+                self.hands.show(Key::Move(dataset), keys::report(&progress));
+                state.shown(self.me, Shown::Move(Box::new(progress)));
+            }
+            Some(News::Ended { report, closed_for }) => {
+                let key = Key::Move(dataset);
+                self.rooms.group.board.remove(&key.to_string());
+                state.withdrawn(self.me, key);
+                let in_reach = |(node, health): (&NodeId, &NodeHealth)| {
+                    (*node != self.me && *health == NodeHealth::Up).then_some(*node)
+                };
+                let others = state.picture.health.iter().filter_map(in_reach).collect();
+                receipts::write(&self.rooms, &self.clock, report, closed_for, others);
+            }
         }
     }
 
@@ -152,8 +229,10 @@ impl Conductor {
     fn think(&mut self, state: &mut State, event: Event) {
         let actions = self.brain.step(Millis(self.clock.now().0), event);
         for action in actions {
-            if let Some(record) = self.hands.carry_out(action) {
-                state.own_record(self.me, record);
+            match self.hands.carry_out(action) {
+                Some(Effect::Move(dataset, status)) => self.move_changed(state, dataset, &status),
+                Some(Effect::Record(record)) => state.own_record(self.me, record),
+                None => {}
             }
         }
     }
@@ -213,7 +292,29 @@ impl Conductor {
                     stopping.quiesced.insert(dataset);
                 }
             }
-            Input::Loads(loads) => state.loads = *loads,
+            Input::Loads(loads) => {
+                let facts = facts::dataset_facts(&loads, &state.picture, self.me);
+                self.think(state, Event::Loads(facts));
+            }
+            Input::AskMove {
+                dataset,
+                to,
+                reason,
+                answer,
+            } => {
+                let can = self.brain.can_move(dataset, to);
+                if can.is_ok() {
+                    self.think_of(state, dataset, DatasetEvent::MoveTo { node: to, reason });
+                }
+                let _gone = answer.send(can);
+            }
+            Input::Explain { datasets, answer } => {
+                let now = Millis(self.clock.now().0);
+                let known = datasets
+                    .iter()
+                    .filter_map(|id| self.brain.explain(*id, now));
+                let _gone = answer.send(known.collect());
+            }
             Input::RegistryStatus {
                 is_writable,
                 leader,

@@ -3,8 +3,10 @@
 use super::facts::roster;
 use crate::conductor::hands::{BRAIN_CALL, Rooms};
 use crate::conductor::input::{Input, Inputs};
+use crate::conductor::receipts::{self, PAUSE_CALL};
 use crate::config::Config;
 use crate::install::{INSTALL_CALL, InstallJobs, Order};
+use crate::moves::{MOVE_CALL, Moves};
 use hwc_api::change::{Applied, Change};
 use hwc_api::ids::DatasetId;
 use hwc_api::problem::{Problem, ProblemCode};
@@ -15,7 +17,12 @@ use hwc_state_machine::{DatasetEvent, PeerMessage};
 use std::sync::Arc;
 
 /// Answers the calls of the other conductors.
-pub(super) fn answer_calls(rooms: &Arc<Rooms>, installs: &InstallJobs, inputs: &Inputs) {
+pub(super) fn answer_calls(
+    rooms: &Arc<Rooms>,
+    installs: &InstallJobs,
+    moves: &Moves,
+    inputs: &Inputs,
+) {
     let inputs = inputs.clone();
     rooms.group.calls.answer(BRAIN_CALL, move |from, body| {
         let inputs = inputs.clone();
@@ -29,6 +36,16 @@ pub(super) fn answer_calls(rooms: &Arc<Rooms>, installs: &InstallJobs, inputs: &
             Ok(bytes::Bytes::new())
         }
     });
+    let moves = moves.clone();
+    rooms.group.calls.answer(MOVE_CALL, move |_from, body| {
+        let moves = moves.clone();
+        async move { moves.answer(&body).await }
+    });
+    let doors = Arc::clone(rooms);
+    rooms.group.calls.answer(PAUSE_CALL, move |_from, body| {
+        let doors = Arc::clone(&doors);
+        async move { receipts::answer(&doors, &body) }
+    });
     let installs = installs.clone();
     rooms.group.calls.answer(INSTALL_CALL, move |_from, body| {
         let installs = installs.clone();
@@ -40,7 +57,7 @@ pub(super) fn answer_calls(rooms: &Arc<Rooms>, installs: &InstallJobs, inputs: &
     });
 }
 
-fn malformed(error: &dyn std::fmt::Display) -> Problem {
+pub(crate) fn malformed(error: &dyn std::fmt::Display) -> Problem {
     Problem::new(
         ProblemCode::Malformed,
         format!("The call was not understood: {error}."),
