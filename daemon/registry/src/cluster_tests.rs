@@ -1,5 +1,7 @@
 //! Several registries in one process over streams in memory: elections, forwarded changes, deaths,
-//! partitions, restarts.
+//! partitions, restarts. The net refuses removed nodes, as the streams between real nodes do.
+
+mod voters;
 
 use crate::network::call::{Answer, Call};
 use crate::network::frame::Frame;
@@ -9,7 +11,7 @@ use crate::samples::*;
 use crate::submit;
 use futures::future::BoxFuture;
 use hwc_api::change::{Applied, Change};
-use hwc_api::desired::{Node, Role};
+use hwc_api::desired::{Desired, Node, Role};
 use hwc_api::ids::{AccountId, NodeId};
 use hwc_api::problem::ProblemCode;
 use hwc_runtime::clock::Clock;
@@ -26,6 +28,14 @@ use tokio_util::sync::CancellationToken;
 /// How long anything may take here: many elections on a busy machine.
 const DEADLINE: Duration = Duration::from_secs(40);
 const PIPE_BYTES: usize = 64 << 10;
+/// Elections within a second.
+const BRISK: Timing = Timing {
+    heartbeat: Duration::from_millis(150),
+    election_min: Duration::from_millis(500),
+    election_max: Duration::from_millis(1_000),
+    replace_voter_after: Duration::from_secs(180),
+    snapshot_after_entries: 1_000,
+};
 
 /// The wires between the nodes of one test.
 #[derive(Default)]
@@ -56,6 +66,18 @@ impl Net {
     fn heal(&self, node: NodeId) {
         self.state.lock().expect("no panic").isolated.remove(&node);
     }
+
+    /// Ends the streams between a node and those that it knows to be removed.
+    fn cut_removed(&self, me: NodeId, desired: &Desired) {
+        let is_removed =
+            |node: &NodeId| desired.nodes.get(node).is_some_and(|node| node.is_removed);
+        let state = self.state.lock().expect("no panic");
+        for (from, to, token) in &state.streams {
+            if (*from == me && is_removed(to)) || (*to == me && is_removed(from)) {
+                token.cancel();
+            }
+        }
+    }
 }
 
 /// One node's way into the net.
@@ -72,6 +94,13 @@ impl Dial for Wire {
             let mut state = self.net.state.lock().expect("no panic");
             let is_cut = state.isolated.contains(&self.me) || state.isolated.contains(&node);
             let target = state.nodes.get(&node).cloned();
+            let refuses = |who: &NodeId, whom: &NodeId| {
+                let who = state.nodes.get(who);
+                let desired = who.map(|who| who.desired().borrow().clone());
+                let whom = desired.and_then(|desired| desired.nodes.get(whom).cloned());
+                whom.is_some_and(|node| node.is_removed)
+            };
+            let is_cut = is_cut || refuses(&self.me, &node) || refuses(&node, &self.me);
             let Some(target) = target.filter(|_| !is_cut) else {
                 return Err(DialError::Connect {
                     node,
@@ -102,12 +131,7 @@ struct Cluster {
 
 impl Cluster {
     fn new() -> Self {
-        Self::with_timing(Timing {
-            heartbeat: Duration::from_millis(150),
-            election_min: Duration::from_millis(500),
-            election_max: Duration::from_millis(1_000),
-            ..Timing::default()
-        })
+        Self::with_timing(BRISK)
     }
 
     fn with_timing(timing: Timing) -> Self {
@@ -148,6 +172,13 @@ impl Cluster {
             timing: self.timing,
         };
         let registry = Registry::open(config).await.expect("opened");
+        let (net, mut desired) = (Arc::clone(&self.net), registry.desired());
+        self.tasks.spawn_until_stopped("cut removed", async move {
+            while desired.changed().await.is_ok() {
+                let desired = desired.borrow_and_update().clone();
+                net.cut_removed(me, &desired);
+            }
+        });
         let mut state = self.net.state.lock().expect("no panic");
         state.nodes.insert(me, registry.clone());
         registry
@@ -179,12 +210,18 @@ impl Cluster {
     /// Three nodes, all of them voters.
     async fn three() -> (Self, Vec<Registry>) {
         let cluster = Self::new();
-        let mut nodes = vec![cluster.found().await];
-        for id in [2, 3] {
-            nodes.push(cluster.join(&nodes[0], id).await);
-        }
+        let nodes = cluster.of(3).await;
         voters_become(&nodes, &[1, 2, 3]).await;
         (cluster, nodes)
+    }
+
+    /// So many nodes, ids 1 and up.
+    async fn of(&self, count: u16) -> Vec<Registry> {
+        let mut nodes = vec![self.found().await];
+        for id in 2..=count {
+            nodes.push(self.join(&nodes[0], id).await);
+        }
+        nodes
     }
 
     /// Ends a node as a crash would look to the others.
@@ -455,10 +492,8 @@ async fn many_changes_at_once_are_each_done_once() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_newcomer_far_behind_the_log_gets_a_snapshot() {
     let cluster = Cluster::with_timing(Timing {
-        heartbeat: Duration::from_millis(150),
-        election_min: Duration::from_millis(500),
-        election_max: Duration::from_millis(1_000),
         snapshot_after_entries: 10,
+        ..BRISK
     });
     let first = cluster.found().await;
     for number in 0..40 {

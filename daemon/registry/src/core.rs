@@ -4,6 +4,7 @@
 //! tells a person, and starts it again from disk: what was not acknowledged may be missing, what
 //! was is there.
 
+use crate::membership::Absences;
 use crate::network::peers::Peers;
 use crate::network::raft_network::NetworkFactory;
 use crate::raft_types::{Raft, RaftMetrics, raft_id};
@@ -15,8 +16,8 @@ use arc_swap::ArcSwap;
 use hwc_api::ids::NodeId;
 use hwc_runtime::clock::Clock;
 use std::error::Error;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
@@ -35,6 +36,9 @@ pub(crate) struct Core {
     pub heard: LeaderHeard,
     /// Changes handed on to the leader at once; see `submit`.
     pub forwarding: Semaphore,
+    /// How long a voter may be away before another votes in its stead.
+    pub replace_voter_after: Duration,
+    absences: Mutex<Absences>,
     raft: ArcSwap<Raft>,
     starter: Starter,
 }
@@ -79,6 +83,7 @@ pub(crate) struct Parts {
     pub clock: Clock,
     pub peers: Arc<Peers>,
     pub forwarding: Semaphore,
+    pub replace_voter_after: Duration,
 }
 
 impl Core {
@@ -93,6 +98,8 @@ impl Core {
             peers: parts.peers,
             heard: LeaderHeard::default(),
             forwarding: parts.forwarding,
+            replace_voter_after: parts.replace_voter_after,
+            absences: Mutex::default(),
             raft: ArcSwap::from_pointee(raft),
             starter,
         }))
@@ -106,6 +113,11 @@ impl Core {
     /// openraft's newest report of itself.
     pub fn metrics(&self) -> RaftMetrics {
         self.raft.load().metrics().borrow().clone()
+    }
+
+    /// The absences of voters. Not held across an await.
+    pub fn absences(&self) -> MutexGuard<'_, Absences> {
+        self.absences.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Watches openraft until the registry stops: passes on whether it has a majority, and starts

@@ -9,7 +9,7 @@
 //! - `registry`: the handle that the conductor holds; `submit`: a change's way to the leader.
 //! - `rules`: what a change means, pure; `settings`: the state in memory; `tables`: as rows.
 //! - `store`: openraft's log and state machine; `network`, `serve`: its calls, both ends.
-//! - `membership`: who votes, kept in step with the nodes of the settings.
+//! - `voters`: who should vote, pure; `membership`: openraft's membership, kept in step.
 
 mod core;
 mod error;
@@ -24,6 +24,7 @@ mod status;
 mod store;
 mod submit;
 mod tables;
+mod voters;
 
 #[cfg(test)]
 mod cluster_tests;

@@ -1,24 +1,27 @@
-//! Who votes: keeps openraft's membership in step with the nodes of the settings.
+//! Keeps openraft's membership in step with the nodes of the settings.
 //!
 //! The plan is pure and takes one step at a time: a new node first learns; once it has caught up
-//! and answers, and is among the lowest ids, it votes; a removed node loses its vote, then its
+//! and answers it may vote, if [`crate::voters`] wants it; a removed node loses its vote, then its
 //! place. Only the leader acts; whoever leads next goes on where it stopped.
 
 use crate::core::Core;
 use crate::network::call::{Answer, Call};
 use crate::raft_types::{RaftMetrics, node_id, raft_id};
-use hwc_api::desired::Desired;
+use crate::status::has_quorum;
+use crate::voters::{Candidate, Presence, wanted_voters};
+use futures::future::join_all;
+use hwc_api::desired::{Desired, Node, NodeService};
+use hwc_api::ids::NodeId;
+use hwc_runtime::clock::Moment;
 use openraft::{ChangeMembers, EmptyNode};
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-/// Most voters: a majority of seven survives three deaths, and a write waits for four disks.
-pub(crate) const VOTERS_MAX: usize = 7;
 /// How often the membership is looked at when nothing happens.
 pub(crate) const RECONCILE_INTERVAL: Duration = Duration::from_secs(1);
 /// How far behind the log's end a learner may be to become a voter.
 const CAUGHT_UP_ENTRIES: u64 = 16;
-/// How long a learner may take to say that it is there.
+/// How long a node may take to say that it is there.
 const PING_DEADLINE: Duration = Duration::from_secs(1);
 /// How long a step may take. Cut, it leaves a joint membership at worst, which the next run ends.
 const STEP_DEADLINE: Duration = Duration::from_secs(10);
@@ -34,8 +37,8 @@ pub(crate) struct View {
     pub is_joint: bool,
     /// All members, voters or not.
     pub members: BTreeSet<u64>,
-    /// Learners that could vote at once: caught up, and answering.
-    pub ready: BTreeSet<u64>,
+    /// The voters as they should be; none to leave them as they are.
+    pub wanted: Option<BTreeSet<u64>>,
 }
 
 /// What to do next.
@@ -57,9 +60,12 @@ pub(crate) fn next_step(view: &View) -> Option<Step> {
     if let Some(new) = view.active.difference(&view.members).next() {
         return Some(Step::AddLearner(*new));
     }
-    let voters = wanted_voters(view);
-    if voters != view.voters && !voters.is_empty() {
-        return Some(Step::SetVoters(voters));
+    if let Some(wanted) = view
+        .wanted
+        .as_ref()
+        .filter(|wanted| **wanted != view.voters)
+    {
+        return Some(Step::SetVoters(wanted.clone()));
     }
     let gone: BTreeSet<u64> = view
         .members
@@ -70,94 +76,166 @@ pub(crate) fn next_step(view: &View) -> Option<Step> {
     (!gone.is_empty()).then_some(Step::Remove(gone))
 }
 
-/// The lowest ids that vote or could; a voter that would only make room for one that is not ready
-/// keeps its vote.
-fn wanted_voters(view: &View) -> BTreeSet<u64> {
-    let can_vote = |node: &&u64| view.voters.contains(*node) || view.ready.contains(*node);
-    let able = view.active.iter().filter(can_vote);
-    able.take(VOTERS_MAX).copied().collect()
+/// Since when voters have not answered, as the leader counts it.
+#[derive(Debug, Default)]
+pub(crate) struct Absences {
+    since: BTreeMap<u64, Moment>,
 }
 
-/// Looks at the membership once, and takes steps until all is well or one fails.
+impl Absences {
+    /// Notes who of `asked` answers, and forgets the others.
+    fn note(&mut self, now: Moment, asked: &BTreeSet<u64>, here: &BTreeSet<u64>) {
+        self.since.retain(|node, _| asked.contains(node));
+        for node in asked {
+            if here.contains(node) {
+                self.since.remove(node);
+            } else {
+                self.since.entry(*node).or_insert(now);
+            }
+        }
+    }
+
+    fn presence(&self, now: Moment, node: u64, patience: Duration) -> Presence {
+        match self.since.get(&node) {
+            None => Presence::Here,
+            Some(since) if now.since(*since) < patience => Presence::Away,
+            Some(_) => Presence::Gone,
+        }
+    }
+}
+
+/// Looks at the membership once, and takes a step if one is due.
 pub(crate) async fn reconcile(core: &Core) {
     let metrics = core.metrics();
-    if metrics.current_leader != Some(raft_id(core.me)) {
+    if !has_quorum(&metrics) {
+        // Whoever does not lead knows nothing of absences.
+        core.absences().since.clear();
         return;
     }
-    let view = view(core, &metrics).await;
+    let view = view(core, &metrics, None).await;
     if view.active.is_empty() {
         return;
     }
     let Some(step) = next_step(&view) else { return };
-    tracing::info!(?step, "change the registry's membership");
-    let taken = tokio::time::timeout(STEP_DEADLINE, take(core, step)).await;
-    match taken {
-        Ok(Ok(())) => {}
-        Ok(Err(error)) => tracing::warn!(error, "the membership's change was not taken"),
-        Err(_elapsed) => tracing::warn!("the membership's change finds no majority"),
+    if let Err(error) = take(core, step).await {
+        tracing::warn!(error, "the membership's change was not taken");
     }
+}
+
+/// Takes a node's vote away before it is removed, while it can still agree: once it is removed,
+/// nobody listens to it, and where every voter is needed nothing could be decided any more.
+///
+/// # Errors
+/// When the others could not decide without it, in words for people.
+pub(crate) async fn retire(core: &Core, leaving: NodeId) -> Result<(), String> {
+    let leaving = raft_id(leaving);
+    let view = view(core, &core.metrics(), Some(leaving)).await;
+    if !view.voters.contains(&leaving) && !view.is_joint {
+        return Ok(());
+    }
+    let Some(wanted) = view.wanted else {
+        return Err("too few of the other nodes that keep them are in reach".to_owned());
+    };
+    take(core, Step::SetVoters(wanted)).await
 }
 
 async fn take(core: &Core, step: Step) -> Result<(), String> {
+    tracing::info!(?step, "change the registry's membership");
     let raft = core.raft();
-    let taken = match step {
-        Step::AddLearner(node) => raft.add_learner(node, EmptyNode::new(), false).await,
-        Step::SetVoters(voters) => raft.change_membership(voters, true).await,
-        Step::Remove(nodes) => {
-            raft.change_membership(ChangeMembers::RemoveNodes(nodes), true)
-                .await
+    let taken = async {
+        match step {
+            Step::AddLearner(node) => raft.add_learner(node, EmptyNode::new(), false).await,
+            Step::SetVoters(voters) => raft.change_membership(voters, true).await,
+            Step::Remove(nodes) => {
+                raft.change_membership(ChangeMembers::RemoveNodes(nodes), true)
+                    .await
+            }
         }
     };
-    taken.map(|_response| ()).map_err(|error| error.to_string())
+    match tokio::time::timeout(STEP_DEADLINE, taken).await {
+        Ok(taken) => taken.map(drop).map_err(|error| error.to_string()),
+        Err(_elapsed) => Err("it finds no majority".to_owned()),
+    }
 }
 
-async fn view(core: &Core, metrics: &RaftMetrics) -> View {
-    let active = active_ids(&core.published.desired.borrow());
+/// The membership as it is and as it should be, without a node that is about to leave.
+async fn view(core: &Core, metrics: &RaftMetrics, leaving: Option<u64>) -> View {
+    let desired = core.published.desired.borrow().clone();
     let membership = metrics.membership_config.membership();
     let voters = membership.get_joint_config().last().cloned();
     let voters = voters.unwrap_or_default();
-    let mut ready = BTreeSet::new();
-    for candidate in candidates(&active, &voters, metrics) {
-        if answers(core, candidate).await {
-            ready.insert(candidate);
-        }
-    }
+    let active: BTreeSet<u64> = desired
+        .active_nodes()
+        .map(|node| raft_id(node.id))
+        .collect();
+    let candidates = candidates(core, &desired, &voters, metrics).await;
+    let staying: Vec<_> = candidates
+        .into_iter()
+        .filter(|candidate| Some(candidate.node) != leaving)
+        .collect();
     View {
         active,
+        wanted: wanted_voters(&staying),
         voters,
         is_joint: membership.get_joint_config().len() > 1,
         members: membership.nodes().map(|(node, _)| *node).collect(),
-        ready,
     }
 }
 
-fn active_ids(desired: &Desired) -> BTreeSet<u64> {
-    desired
+/// The nodes that vote or could, and may.
+async fn candidates(
+    core: &Core,
+    desired: &Desired,
+    voters: &BTreeSet<u64>,
+    metrics: &RaftMetrics,
+) -> Vec<Candidate> {
+    let caught_up = caught_up(metrics);
+    let able: Vec<&Node> = desired
         .active_nodes()
-        .map(|node| raft_id(node.id))
+        .filter(|node| !node.switched_off.contains(&NodeService::Voting))
+        .filter(|node| {
+            let node = raft_id(node.id);
+            voters.contains(&node) || caught_up.contains(&node)
+        })
+        .collect();
+    let asked: BTreeSet<u64> = able.iter().map(|node| raft_id(node.id)).collect();
+    let here = who_answers(core, &asked).await;
+    let now = core.clock.now();
+    let mut absences = core.absences();
+    absences.note(now, &asked, &here);
+    let candidates = able.into_iter().map(|node| {
+        let id = raft_id(node.id);
+        Candidate {
+            node: id,
+            zone: node.zone.clone(),
+            is_witness: !node.is_hosting(),
+            is_voter: voters.contains(&id),
+            is_leader: id == raft_id(core.me),
+            presence: absences.presence(now, id, core.replace_voter_after),
+        }
+    });
+    candidates
+        .filter(|candidate| candidate.is_voter || candidate.presence == Presence::Here)
         .collect()
 }
 
-/// Learners whose log is nearly whole and who would vote if they answered.
-fn candidates(active: &BTreeSet<u64>, voters: &BTreeSet<u64>, metrics: &RaftMetrics) -> Vec<u64> {
+/// The members whose log is nearly whole, as the leader knows.
+fn caught_up(metrics: &RaftMetrics) -> BTreeSet<u64> {
     let last = metrics.last_log_index.unwrap_or(0);
-    let matched: BTreeMap<u64, u64> = metrics
-        .replication
-        .iter()
-        .flatten()
-        .filter_map(|(node, log_id)| Some((*node, (*log_id)?.index)))
-        .collect();
-    active
-        .iter()
-        .copied()
-        .filter(|node| !voters.contains(node))
-        .filter(|node| {
-            matched
-                .get(node)
-                .is_some_and(|index| index + CAUGHT_UP_ENTRIES >= last)
-        })
-        .take(VOTERS_MAX)
+    let matched = metrics.replication.iter().flatten();
+    matched
+        .filter(|(_, log_id)| log_id.is_some_and(|id| id.index + CAUGHT_UP_ENTRIES >= last))
+        .map(|(node, _)| *node)
         .collect()
+}
+
+/// Who of these nodes answers a call of the registry; this node does.
+pub(crate) async fn who_answers(core: &Core, nodes: &BTreeSet<u64>) -> BTreeSet<u64> {
+    let asked = nodes.iter().map(|node| async move {
+        let is_here = *node == raft_id(core.me) || answers(core, *node).await;
+        is_here.then_some(*node)
+    });
+    join_all(asked).await.into_iter().flatten().collect()
 }
 
 async fn answers(core: &Core, node: u64) -> bool {
@@ -179,62 +257,38 @@ mod tests {
         ids.into_iter().collect()
     }
 
-    fn check(active: &[u64], voters: &[u64], learners: &[u64], ready: &[u64], step: Option<Step>) {
+    fn check(active: &[u64], voters: &[u64], learners: &[u64], wanted: &[u64], step: Option<Step>) {
         let view = View {
             active: set(active.iter().copied()),
             voters: set(voters.iter().copied()),
             is_joint: false,
             members: set(voters.iter().chain(learners).copied()),
-            ready: set(ready.iter().copied()),
+            wanted: (!wanted.is_empty()).then(|| set(wanted.iter().copied())),
         };
         assert_eq!(next_step(&view), step, "{view:?}");
     }
 
     #[test]
     fn a_new_node_learns_then_votes() {
-        check(&[1], &[1], &[], &[], None);
-        check(&[1, 2], &[1], &[], &[], Some(Step::AddLearner(2)));
-        check(&[1, 2], &[1], &[2], &[], None);
-        check(
-            &[1, 2],
-            &[1],
-            &[2],
-            &[2],
-            Some(Step::SetVoters(set([1, 2]))),
-        );
-        check(&[1, 2], &[1, 2], &[], &[], None);
+        check(&[1], &[1], &[], &[1], None);
+        check(&[1, 2], &[1], &[], &[1], Some(Step::AddLearner(2)));
+        check(&[1, 2], &[1], &[2], &[1], None);
+        let voting = Some(Step::SetVoters(set([1, 2])));
+        check(&[1, 2], &[1], &[2], &[1, 2], voting);
+        check(&[1, 2], &[1, 2], &[], &[1, 2], None);
     }
 
     #[test]
     fn a_removed_node_loses_its_vote_then_its_place() {
-        check(
-            &[1, 3],
-            &[1, 2, 3],
-            &[],
-            &[],
-            Some(Step::SetVoters(set([1, 3]))),
-        );
-        check(&[1, 3], &[1, 3], &[2], &[], Some(Step::Remove(set([2]))));
-        check(&[1, 3], &[1, 3], &[], &[], None);
+        let without = Some(Step::SetVoters(set([1, 3])));
+        check(&[1, 3], &[1, 2, 3], &[], &[1, 3], without);
+        let removed = Some(Step::Remove(set([2])));
+        check(&[1, 3], &[1, 3], &[2], &[1, 3], removed);
+        check(&[1, 3], &[1, 3], &[], &[1, 3], None);
     }
 
     #[test]
-    fn seven_vote_and_a_learner_takes_the_place_of_a_removed_one() {
-        let voters = [1, 2, 3, 4, 5, 6, 7];
-        let eight = [1, 2, 3, 4, 5, 6, 7, 8];
-        check(&eight, &voters, &[8], &[8], None);
-        let without_three = [1, 2, 4, 5, 6, 7, 8];
-        let expected = Some(Step::SetVoters(set(without_three)));
-        check(&without_three, &voters, &[8], &[8], expected);
-    }
-
-    #[test]
-    fn a_voter_does_not_make_room_for_a_node_that_is_not_ready() {
-        check(&[1, 2], &[2], &[1], &[], None);
-    }
-
-    #[test]
-    fn the_last_voter_is_not_taken_away() {
+    fn voters_stay_where_there_are_no_better_ones() {
         check(&[2], &[1], &[2], &[], None);
     }
 
@@ -245,8 +299,40 @@ mod tests {
             voters: set([1, 2]),
             is_joint: true,
             members: set([1, 2]),
-            ready: set([]),
+            wanted: Some(set([1, 2, 3])),
         };
         assert_eq!(next_step(&view), Some(Step::SetVoters(set([1, 2]))));
+    }
+
+    #[test]
+    fn a_node_is_gone_once_it_has_been_away_for_long() {
+        let mut absences = Absences::default();
+        let patience = Duration::from_secs(60);
+        let asked = set([1, 2]);
+        let presence = |absences: &Absences, at| {
+            [1, 2].map(|node| absences.presence(Moment(at), node, patience))
+        };
+        absences.note(Moment(1_000), &asked, &set([1]));
+        assert_eq!(presence(&absences, 1_000), [Presence::Here, Presence::Away]);
+        absences.note(Moment(60_999), &asked, &set([1]));
+        assert_eq!(
+            presence(&absences, 60_999),
+            [Presence::Here, Presence::Away]
+        );
+        assert_eq!(
+            presence(&absences, 61_000),
+            [Presence::Here, Presence::Gone]
+        );
+        absences.note(Moment(61_000), &asked, &asked);
+        assert_eq!(
+            presence(&absences, 61_000),
+            [Presence::Here, Presence::Here]
+        );
+        absences.note(Moment(62_000), &asked, &set([]));
+        absences.note(Moment(63_000), &set([1]), &set([]));
+        assert_eq!(
+            presence(&absences, 63_000),
+            [Presence::Away, Presence::Here]
+        );
     }
 }

@@ -72,6 +72,8 @@ pub struct Timing {
     pub election_min: Duration,
     /// The most.
     pub election_max: Duration,
+    /// How long a voter may be away before another one votes in its stead.
+    pub replace_voter_after: Duration,
     /// Log entries between two snapshots; about half as many stay in the log for nodes that lag.
     pub snapshot_after_entries: u64,
 }
@@ -82,6 +84,8 @@ impl Default for Timing {
             heartbeat: Duration::from_millis(250),
             election_min: Duration::from_millis(800),
             election_max: Duration::from_millis(1_600),
+            // Longer than a restart, shorter than an administrator's way to the machine.
+            replace_voter_after: Duration::from_secs(180),
             snapshot_after_entries: 1_000,
         }
     }
@@ -119,6 +123,7 @@ impl Registry {
             clock: config.clock,
             peers,
             forwarding: Semaphore::new(submit::FORWARDS_MAX),
+            replace_voter_after: config.timing.replace_voter_after,
         };
         let core = Core::start(starter, parts).await.map_err(OpenError::Raft)?;
         let registry = Self { core, tasks };

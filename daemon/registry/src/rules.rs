@@ -20,7 +20,10 @@ mod tests;
 use crate::settings::{Counters, Edit, Settings};
 use draft::Draft;
 use hwc_api::change::{Applied, Change};
+use hwc_api::desired::Desired;
+use hwc_api::ids::NodeId;
 use hwc_api::problem::{Problem, ProblemCode};
+use std::sync::Arc;
 
 /// What an accepted change does.
 #[derive(Debug)]
@@ -57,6 +60,18 @@ pub(crate) fn decide(settings: &Settings, change: &Change) -> Result<Decision, P
     }
     let applied = judge(&mut draft, change)?;
     Ok(draft.into_decision(applied))
+}
+
+/// Judges the removal of a node against the settings as they are, without numbers to give out.
+///
+/// # Errors
+/// Why it would be refused.
+pub(crate) fn check_removal(desired: &Arc<Desired>, node: NodeId) -> Result<(), Problem> {
+    let settings = Settings {
+        desired: Arc::clone(desired),
+        ..Settings::default()
+    };
+    decide(&settings, &Change::RemoveNode { node }).map(drop)
 }
 
 fn judge(draft: &mut Draft<'_>, change: &Change) -> Result<Applied, Problem> {

@@ -6,8 +6,10 @@
 //! answered, the outcome is told as unknown, never assumed.
 
 use crate::core::Core;
+use crate::membership;
 use crate::network::call::{Answer, Call, Proposal};
 use crate::raft_types::{RaftMetrics, Reply, Request, RequestId, node_id, raft_id};
+use crate::rules;
 use crate::status::has_quorum;
 use hwc_api::change::{Change, ChangeResult};
 use hwc_api::ids::NodeId;
@@ -155,6 +157,14 @@ pub(crate) async fn propose(core: &Core, request: Request) -> Proposal {
     if !has_quorum(&core.metrics()) {
         return Proposal::NotTaken;
     }
+    if let Change::RemoveNode { node } = &request.change
+        && let Err(problem) = prepare_removal(core, *node).await
+    {
+        return Proposal::Answered {
+            log_index: 0,
+            result: Err(problem),
+        };
+    }
     let raft = core.raft();
     let written = raft.client_write(request);
     match tokio::time::timeout(CHANGE_DEADLINE, written).await {
@@ -175,6 +185,22 @@ pub(crate) async fn propose(core: &Core, request: Request) -> Proposal {
         }
         Err(_elapsed) => Proposal::Unknown,
     }
+}
+
+/// Lets a node that is about to be removed agree to it: see [`membership::retire`].
+async fn prepare_removal(core: &Core, node: NodeId) -> Result<(), Problem> {
+    let desired = core.published.desired.borrow().clone();
+    rules::check_removal(&desired, node)?;
+    membership::retire(core, node).await.map_err(|reason| {
+        Problem::new(
+            ProblemCode::SettingsReadOnly,
+            format!(
+                "Without node {node} the settings could not be changed any more: {reason}. Bring \
+                 the missing nodes back (hwc status names them) and try again."
+            ),
+        )
+        .field("node")
+    })
 }
 
 /// Waits until this node has applied the log up to an index, so that what was acknowledged is read
