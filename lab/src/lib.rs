@@ -32,6 +32,7 @@ pub mod progress;
 pub mod state;
 pub mod subnet;
 mod teardown;
+pub mod visitors;
 mod wordpress;
 
 pub use command::Output;

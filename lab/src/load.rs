@@ -186,6 +186,6 @@ pub fn get(target: &Target, path: &str) -> io::Result<(u16, String)> {
 }
 
 /// Moves this thread into a network namespace.
-fn enter(namespace: &Path) -> io::Result<()> {
+pub(crate) fn enter(namespace: &Path) -> io::Result<()> {
     setns(File::open(namespace)?, CloneFlags::CLONE_NEWNET).map_err(io::Error::from)
 }
