@@ -5,49 +5,90 @@
 //! third parties, so what a node shows is as fresh as its stream, and a node that can't be reached
 //! shows nothing new. Each change has a number that grows within one life of the daemon; a reader
 //! says up to which number it has everything, and gets what came later: a restart of either side
-//! costs one exchange. Every five seconds the reader's digest is compared with what it should have.
+//! costs one exchange. Every few seconds the reader's sum is compared with what it should have, and a
+//! reader whose sum differs gets everything anew.
 //!
-//! - [`state`]: both sides of a space. Pure.
-//! - [`feed`]: what a subscriber has not been told yet. Pure.
-//! - `wire`: the frames; `publish` and `read`: the two ends of a stream.
+//! - [`core`]: all of it without streams and clock; what nodes and simulators run.
+//! - [`own`] and [`peer`]: both sides of a space. [`wire`]: the frames.
+//! - [`feed`]: what a subscriber has not been told yet.
+//! - `links`: the streams and the clock. `frames`: length-prefixed frames.
 //!
-//! A value shown to some nodes only is sent to no other.
+//! A value shown to some nodes only is sent to no other. A value that can't be taken disables its own
+//! key and nothing else; a stream is not given up for it.
 
+pub mod core;
 pub mod feed;
-mod publish;
-mod read;
-pub mod state;
+mod frames;
+mod links;
+pub mod own;
+pub mod peer;
 pub mod wire;
 
+pub use self::core::{
+    BoardConfig, BoardCore, BoardCounts, BoardInput, BoardOutput, Closing, LinkId, NotDialled,
+};
 pub use feed::BoardEvent;
-pub use state::{Audience, SetError};
+pub use own::SetError;
+pub use peer::Skipped;
 
-use crate::identity::Start;
+use crate::identity::{Me, Start};
 use crate::membership::Sign;
-use crate::roster::{Roster, SharedRoster};
+use crate::profile::BoardTiming;
+use crate::roster::SharedRoster;
 use crate::transport::Incoming;
 use bytes::Bytes;
 use feed::Queue;
 use hwc_api::ids::NodeId;
-use hwc_runtime::clock::Clock;
+use hwc_runtime::clock::{Clock, Moment};
 use hwc_runtime::dial::Dial;
 use hwc_runtime::lifecycle::Tasks;
-use state::{OwnSpace, PeerSpace, Poison};
-use std::collections::BTreeMap;
+use links::Links;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
-use tokio::sync::{Notify, mpsc, watch};
+use tokio::sync::{Notify, mpsc};
 
-/// A sign of life at least this often, both ways.
-const HEARTBEAT_EVERY: Duration = Duration::from_millis(500);
-/// Four missed signs of life: the other machine or its daemon stands still.
-const SILENCE_MAX: Duration = Duration::from_secs(2);
+/// Longest key, in bytes.
+pub const KEY_BYTES_MAX: usize = 256;
+/// Longest value, in bytes.
+pub const VALUE_BYTES_MAX: usize = 64 * 1024;
+/// Most keys of one node: a hundred thousand datasets and what belongs to them.
+pub const KEYS_MAX: usize = 200_000;
+/// Most bytes (keys and values) of one node.
+pub const SPACE_BYTES_MAX: usize = 64 * 1024 * 1024;
+
+/// Who may see a value.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Audience {
+    /// All nodes.
+    All,
+    /// These nodes.
+    Nodes(BTreeSet<NodeId>),
+}
+
+impl Audience {
+    /// Whether a node belongs to it.
+    #[must_use]
+    pub fn includes(&self, node: NodeId) -> bool {
+        match self {
+            Self::All => true,
+            Self::Nodes(nodes) => nodes.contains(&node),
+        }
+    }
+
+    fn extend(&mut self, other: Self) {
+        match (&mut *self, other) {
+            (Self::All, _) => {}
+            (_, Self::All) => *self = Self::All,
+            (Self::Nodes(nodes), Self::Nodes(more)) => nodes.extend(more),
+        }
+    }
+}
 
 /// What a board needs to begin.
 pub(crate) struct BoardSettings {
-    pub(crate) me: NodeId,
-    pub(crate) start: Start,
+    pub(crate) me: Me,
+    pub(crate) timing: BoardTiming,
     pub(crate) roster: SharedRoster,
     pub(crate) dial: Arc<dyn Dial>,
     pub(crate) incoming: mpsc::Receiver<Incoming>,
@@ -60,54 +101,51 @@ pub(crate) struct BoardSettings {
 pub struct Board(Arc<Shared>);
 
 struct Shared {
-    me: NodeId,
-    start: Start,
+    me: Me,
+    clock: Clock,
     state: Mutex<State>,
-    /// The number of the newest own change; wakes the publishers.
-    head: watch::Sender<u64>,
-    signs: mpsc::UnboundedSender<(NodeId, Sign)>,
+    /// Something is due earlier than it was.
+    retimed: Notify,
 }
 
 struct State {
-    own: OwnSpace,
-    peers: BTreeMap<NodeId, Peer>,
-    connections: u64,
+    core: BoardCore,
+    links: Links,
+    signs: mpsc::UnboundedSender<(NodeId, Sign)>,
     feeds: BTreeMap<u64, (Queue, Arc<Notify>)>,
     next_feed: u64,
-}
-
-/// What is known of one other node.
-#[derive(Default)]
-struct Peer {
-    space: PeerSpace,
-    /// The stream that it shows itself on; none while it is not connected.
-    connection: Option<u64>,
 }
 
 impl Board {
     /// Begins to show and to read.
     pub(crate) fn start(settings: BoardSettings, tasks: &Tasks) -> Self {
+        let BoardSettings {
+            me,
+            timing,
+            roster,
+            dial,
+            incoming,
+            signs,
+            clock,
+        } = settings;
+        let config = BoardConfig {
+            timing,
+            peers: roster.get().peers(me.node).collect(),
+        };
+        let seed = u128::from_le_bytes(hwc_runtime::random::secret_bytes());
         let board = Self(Arc::new(Shared {
-            me: settings.me,
-            start: settings.start,
+            me,
+            clock,
             state: Mutex::new(State {
-                own: OwnSpace::default(),
-                peers: BTreeMap::new(),
-                connections: 0,
+                core: BoardCore::new(config, me, seed),
+                links: Links::new(dial, tasks.clone()),
+                signs,
                 feeds: BTreeMap::new(),
                 next_feed: 0,
             }),
-            head: watch::Sender::new(0),
-            signs: settings.signs,
+            retimed: Notify::new(),
         }));
-        read::spawn(&board, settings.incoming, &settings.clock, tasks);
-        publish::spawn(
-            &board,
-            &settings.dial,
-            &settings.roster,
-            &settings.clock,
-            tasks,
-        );
+        links::spawn(&board, roster.watch(), incoming, tasks);
         board
     }
 
@@ -122,60 +160,44 @@ impl Board {
         value: impl Into<Bytes>,
         audience: Audience,
     ) -> Result<(), SetError> {
-        let head = {
-            let mut state = self.state();
-            state.own.set(key.into(), value.into(), audience)?;
-            state.own.head()
-        };
-        self.wake_publishers(head);
-        Ok(())
+        self.change(|core, now| core.set(now, key.into(), value.into(), audience))
     }
 
     /// Takes a key off the board.
     pub fn remove(&self, key: &str) {
-        let head = {
-            let mut state = self.state();
-            state.own.remove(key);
-            state.own.head()
-        };
-        self.wake_publishers(head);
+        self.change(|core, now| core.remove(now, key));
     }
 
     /// What a node shows (to us) under a key; of this node itself, what it shows to anybody. The last
     /// known value where the node is not connected.
     #[must_use]
     pub fn get(&self, node: NodeId, key: &str) -> Option<Bytes> {
-        let state = self.state();
-        if node == self.0.me {
-            return state.own.get(key).cloned();
-        }
-        state.peers.get(&node)?.space.get(key).cloned()
+        self.state().core.get(node, key).cloned()
     }
 
     /// All that a node shows (to us).
     #[must_use]
     pub fn entries(&self, node: NodeId) -> BTreeMap<String, Bytes> {
-        let state = self.state();
-        if node == self.0.me {
-            return state.own.entries();
-        }
-        state
-            .peers
-            .get(&node)
-            .map(|peer| peer.space.entries())
-            .unwrap_or_default()
+        self.state().core.entries(node)
     }
 
     /// The nodes that are connected, and the lives that they show; with whether we have everything.
     #[must_use]
     pub fn connected(&self) -> BTreeMap<NodeId, (Start, bool)> {
         let state = self.state();
-        let connected = state.peers.iter().filter(|(_, p)| p.connection.is_some());
-        connected
-            .filter_map(|(node, peer)| {
-                Some((*node, (peer.space.start()?, peer.space.is_complete())))
+        let core = &state.core;
+        core.nodes()
+            .filter_map(|node| {
+                let (_link, start) = core.connection(node)?;
+                Some((node, (start, core.is_complete(node))))
             })
             .collect()
+    }
+
+    /// What was passed over and done again since the start.
+    #[must_use]
+    pub fn counts(&self) -> BoardCounts {
+        self.state().core.counts().clone()
     }
 
     /// What the other nodes show, from now on; first comes all that is known already.
@@ -186,13 +208,13 @@ impl Board {
     pub fn subscribe(&self) -> BoardFeed {
         let mut state = self.state();
         let mut queue = Queue::default();
-        for (node, peer) in &state.peers {
-            queue.link_changed(*node);
-            for key in peer.space.keys() {
-                queue.value_changed(*node, key);
+        for node in state.core.nodes() {
+            queue.link_changed(node);
+            for key in state.core.keys(node) {
+                queue.value_changed(node, key);
             }
-            if peer.connection.is_some() && peer.space.is_complete() {
-                queue.became_complete(*node);
+            if state.core.is_complete(node) {
+                queue.became_complete(node);
             }
         }
         state.next_feed += 1;
@@ -207,110 +229,61 @@ impl Board {
         }
     }
 
-    fn wake_publishers(&self, head: u64) {
-        self.0.head.send_if_modified(|known| {
-            let is_news = head > *known;
-            *known = head.max(*known);
-            is_news
-        });
+    /// Hands an input to the core and carries out what it says, in order.
+    fn handle(&self, input: BoardInput) {
+        let mut state = self.state();
+        let before = state.core.next_deadline();
+        // Under the lock, so that moments never decrease.
+        let outputs = state.core.handle(self.0.clock.now(), input);
+        for output in outputs {
+            state.carry_out(self, output);
+        }
+        self.retime(before, &state);
+    }
+
+    fn change<T>(&self, change: impl FnOnce(&mut BoardCore, Moment) -> T) -> T {
+        let mut state = self.state();
+        let before = state.core.next_deadline();
+        let changed = change(&mut state.core, self.0.clock.now());
+        self.retime(before, &state);
+        changed
+    }
+
+    fn retime(&self, before: Option<Moment>, state: &State) {
+        let after = state.core.next_deadline();
+        if after.is_some_and(|after| before.is_none_or(|before| after < before)) {
+            self.0.retimed.notify_one();
+        }
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
         self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
-
-    /// A peer has brought a stream: it is connected, under the number returned.
-    fn connect(&self, node: NodeId, start: Start) -> Result<u64, Poison> {
-        let mut state = self.state();
-        state.connections += 1;
-        let connection = state.connections;
-        let peer = state.peers.entry(node).or_default();
-        let wiped = peer.space.begin(start)?;
-        peer.connection = Some(connection);
-        state.tell(|queue| {
-            queue.link_changed(node);
-            for key in &wiped {
-                queue.value_changed(node, key);
-            }
-        });
-        // Under the lock, so that signs come in the order of what happened.
-        let _stopping = self.0.signs.send((node, Sign::Connected(start)));
-        Ok(connection)
-    }
-
-    /// Applies what came over a stream; refuses what comes over one that was replaced.
-    fn apply(&self, node: NodeId, connection: u64, delta: wire::Delta) -> Result<(), Poison> {
-        let mut state = self.state();
-        let peer = state
-            .peers
-            .get_mut(&node)
-            .filter(|peer| peer.connection == Some(connection))
-            .ok_or(Poison::Replaced)?;
-        let was_complete = peer.space.is_complete();
-        let changed = peer.space.apply(delta)?;
-        let becomes_complete = !was_complete && peer.space.is_complete();
-        state.tell(|queue| {
-            for key in &changed {
-                queue.value_changed(node, key);
-            }
-            if becomes_complete {
-                queue.became_complete(node);
-            }
-        });
-        Ok(())
-    }
-
-    /// A stream has ended; if it is still the node's, the node is not connected.
-    fn disconnect(&self, node: NodeId, connection: u64) {
-        let mut state = self.state();
-        let Some(peer) = state.peers.get_mut(&node) else {
-            return;
-        };
-        if peer.connection != Some(connection) {
-            return;
-        }
-        peer.connection = None;
-        peer.space.lose_touch();
-        state.tell(|queue| queue.link_changed(node));
-        let _stopping = self.0.signs.send((node, Sign::Disconnected));
-    }
-
-    /// Whether a stream is still the one that counts.
-    fn is_current(&self, node: NodeId, connection: u64) -> bool {
-        let state = self.state();
-        state
-            .peers
-            .get(&node)
-            .is_some_and(|peer| peer.connection == Some(connection))
-    }
-
-    /// Forgets what nodes showed that are no longer in the roster.
-    fn forget_strangers(&self, roster: &Roster) {
-        let mut state = self.state();
-        let strangers: Vec<_> = state
-            .peers
-            .keys()
-            .copied()
-            .filter(|node| !roster.admits(*node))
-            .collect();
-        for node in strangers {
-            let Some(peer) = state.peers.remove(&node) else {
-                continue;
-            };
-            state.tell(|queue| {
-                queue.link_changed(node);
-                for key in peer.space.keys() {
-                    queue.value_changed(node, key);
-                }
-            });
-        }
-    }
 }
 
 impl State {
-    fn tell(&mut self, what: impl Fn(&mut Queue)) {
+    fn carry_out(&mut self, board: &Board, output: BoardOutput) {
+        match output {
+            BoardOutput::Dial { node } => self.links.dial(board, node),
+            BoardOutput::Send { link, frame } => self.links.send(link, frame),
+            BoardOutput::Close { link, why } => self.links.close(link, why),
+            BoardOutput::Sign(node, sign) => {
+                // Under the lock, so that signs come in the order of what happened.
+                let _stopping = self.signs.send((node, sign));
+            }
+            BoardOutput::Event(event) => self.tell(&event),
+        }
+    }
+
+    fn tell(&mut self, event: &BoardEvent) {
         for (queue, wake) in self.feeds.values_mut() {
-            what(queue);
+            match event {
+                BoardEvent::Changed { node, key, .. } => queue.value_changed(*node, key),
+                BoardEvent::Connected { node, .. } | BoardEvent::Disconnected { node } => {
+                    queue.link_changed(*node);
+                }
+                BoardEvent::Synced { node, .. } => queue.became_complete(*node),
+            }
             wake.notify_one();
         }
     }
@@ -320,7 +293,6 @@ impl fmt::Debug for Board {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Board")
             .field("me", &self.0.me)
-            .field("start", &self.0.start)
             .finish_non_exhaustive()
     }
 }
@@ -347,9 +319,9 @@ impl BoardFeed {
     /// The next event, if there is one.
     pub fn try_next(&mut self) -> Option<BoardEvent> {
         let mut state = self.board.state();
-        let State { peers, feeds, .. } = &mut *state;
+        let State { core, feeds, .. } = &mut *state;
         let (queue, _wake) = feeds.get_mut(&self.id)?;
-        queue.pop(&*peers)
+        queue.pop(&*core)
     }
 }
 
@@ -360,17 +332,17 @@ impl Drop for BoardFeed {
 }
 
 /// What the queue of a subscriber looks up when it is asked.
-impl feed::Known for BTreeMap<NodeId, Peer> {
+impl feed::Known for BoardCore {
     fn connection(&self, node: NodeId) -> Option<(u64, Start)> {
-        let peer = self.get(&node)?;
-        Some((peer.connection?, peer.space.start()?))
+        let (link, start) = Self::connection(self, node)?;
+        Some((link.0, start))
     }
 
     fn is_complete(&self, node: NodeId) -> bool {
-        self.get(&node).is_some_and(|peer| peer.space.is_complete())
+        Self::is_complete(self, node)
     }
 
     fn value(&self, node: NodeId, key: &str) -> Option<Bytes> {
-        self.get(&node)?.space.get(key).cloned()
+        self.get(node, key).cloned()
     }
 }

@@ -1,7 +1,7 @@
 //! Sealed datagrams: nobody outside the cluster can read, forge, alter or repeat one.
 //!
 //! ChaCha20-Poly1305 under the cluster's gossip key. On the wire:
-//! `version (1) | key id (1) | sender (2) | start (6) | counter (4) | ciphertext | tag (16)`.
+//! `version (1) | key id (1) | cluster (4) | sender (2) | start (6) | counter (4) | ciphertext | tag (16)`.
 //! The twelve bytes `sender ‖ start ‖ counter` are the nonce: no sender uses one twice, because the
 //! number of its start grows on disk ([`crate::identity::Start`]). The header and the cluster's id
 //! are authenticated with the content. A receiver keeps a window per sender, and drops what it saw,
@@ -19,15 +19,18 @@ use crate::identity::{SealingKey, Start};
 use chacha20poly1305::aead::{Aead, KeyInit, Payload};
 use chacha20poly1305::{ChaCha20Poly1305, Key, Nonce};
 use hwc_api::ids::{ClusterId, NodeId};
+use serde::Serialize;
+use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
 use window::Window;
 
 /// The version of the format.
-const VERSION: u8 = 1;
-const HEADER_LENGTH: usize = 14;
-const NONCE_OFFSET: usize = 2;
+const VERSION: u8 = 2;
+const HEADER_LENGTH: usize = 18;
+const NONCE_OFFSET: usize = 6;
+const TAG_LENGTH: usize = 16;
 /// What sealing adds to the content.
-pub const OVERHEAD: usize = HEADER_LENGTH + 16;
+pub const OVERHEAD: usize = HEADER_LENGTH + TAG_LENGTH;
 /// The longest datagram that is looked at: what fits an Ethernet frame.
 pub const DATAGRAM_LENGTH_MAX: usize = 1_472;
 /// Longest content.
@@ -35,24 +38,37 @@ pub const CONTENT_LENGTH_MAX: usize = DATAGRAM_LENGTH_MAX - OVERHEAD;
 /// Start numbers have six bytes.
 const START_MAX: u64 = (1 << 48) - 1;
 
-/// Why a datagram was dropped.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, thiserror::Error)]
-pub enum Dropped {
-    /// Too short, too long, or of another version.
-    #[error("not a datagram of ours")]
-    Shape,
-    /// Sealed under a key that we don't have.
+/// Why a datagram was refused: nothing was changed by it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, thiserror::Error)]
+#[serde(rename_all = "kebab-case")]
+pub enum Refusal {
+    /// Shorter than any datagram of ours.
+    #[error("truncated")]
+    Truncated,
+    /// Longer than any datagram of ours.
+    #[error("oversized")]
+    Oversized,
+    /// Of a version that this daemon does not know.
+    #[error("of another version")]
+    OtherVersion,
+    /// Of another cluster.
+    #[error("of another cluster")]
+    OtherCluster,
+    /// Sealed under a key that is not valid, or no longer.
     #[error("sealed under an unknown key")]
     UnknownKey,
     /// From a node that is not in the cluster.
     #[error("from a node that is not in the cluster")]
     UnknownSender,
-    /// Forged, altered, or of another cluster.
-    #[error("forged, altered, or of another cluster")]
-    Forged,
-    /// Seen before, or too old to tell, or of an earlier start of its sender.
+    /// Forged or altered: not sealed by a node of ours.
+    #[error("forged or altered")]
+    Unauthenticated,
+    /// Seen before, too old to tell, or of an earlier life of its sender or of ours.
     #[error("repeated or too old")]
     Replayed,
+    /// Sealed by a node of ours, and no message.
+    #[error("not a message")]
+    Malformed,
 }
 
 /// Why a content can't be sealed.
@@ -70,7 +86,8 @@ pub enum SealError {
 pub struct Sealer {
     key_id: u8,
     cipher: ChaCha20Poly1305,
-    cluster: Vec<u8>,
+    cluster: [u8; 4],
+    cluster_id: Vec<u8>,
     sender: NodeId,
     start: u64,
     counter: u32,
@@ -91,11 +108,24 @@ impl Sealer {
         Ok(Self {
             key_id: key.id,
             cipher: cipher(key),
-            cluster: cluster.0.clone().into_bytes(),
+            cluster: cluster_tag(cluster),
+            cluster_id: cluster.0.clone().into_bytes(),
             sender,
             start: start.number,
             counter: 0,
         })
+    }
+
+    /// Seals under the first of other keys from now on. The counter goes on: a nonce is never used
+    /// twice, whatever the key.
+    ///
+    /// # Errors
+    /// When there is no key; the old one stays.
+    pub fn set_key(&mut self, keys: &[SealingKey]) -> Result<(), SealError> {
+        let key = keys.first().ok_or(SealError::NoKey)?;
+        self.key_id = key.id;
+        self.cipher = cipher(key);
+        Ok(())
     }
 
     /// Seals one content.
@@ -107,10 +137,10 @@ impl Sealer {
             return Err(SealError::TooLong);
         }
         let header = self.next_header()?;
-        let [_version, _key, nonce @ ..] = header;
+        let [_version, _key, _c0, _c1, _c2, _c3, nonce @ ..] = header;
         let payload = Payload {
             msg: content,
-            aad: &associated(&header, &self.cluster),
+            aad: &associated(&header, &self.cluster_id),
         };
         let sealed = self
             .cipher
@@ -135,12 +165,17 @@ impl Sealer {
         if self.start > START_MAX {
             return Err(SealError::NoKey);
         }
+        let [g0, g1, g2, g3] = self.cluster;
         let [s0, s1] = self.sender.0.to_be_bytes();
         let [_, _, t0, t1, t2, t3, t4, t5] = self.start.to_be_bytes();
         let [c0, c1, c2, c3] = self.counter.to_be_bytes();
         Ok([
             VERSION,
             self.key_id,
+            g0,
+            g1,
+            g2,
+            g3,
             s0,
             s1,
             t0,
@@ -159,18 +194,22 @@ impl Sealer {
 
 /// Opens what other nodes sent.
 pub struct Opener {
+    me: NodeId,
     ciphers: BTreeMap<u8, ChaCha20Poly1305>,
-    cluster: Vec<u8>,
+    cluster: [u8; 4],
+    cluster_id: Vec<u8>,
     senders: BTreeMap<NodeId, Window>,
 }
 
 impl Opener {
-    /// Opens datagrams of `cluster` under any of `keys`.
+    /// Opens for `me` datagrams of `cluster` under any of `keys`.
     #[must_use]
-    pub fn new(cluster: &ClusterId, keys: &[SealingKey]) -> Self {
+    pub fn new(cluster: &ClusterId, me: NodeId, keys: &[SealingKey]) -> Self {
         Self {
-            ciphers: keys.iter().map(|key| (key.id, cipher(key))).collect(),
-            cluster: cluster.0.clone().into_bytes(),
+            me,
+            ciphers: ciphers(keys),
+            cluster: cluster_tag(cluster),
+            cluster_id: cluster.0.clone().into_bytes(),
             senders: BTreeMap::new(),
         }
     }
@@ -179,39 +218,52 @@ impl Opener {
     /// kept for those alone.
     ///
     /// # Errors
-    /// Why it was dropped.
+    /// Why it was refused.
     pub fn open(
         &mut self,
         datagram: &[u8],
         admits: impl Fn(NodeId) -> bool,
-    ) -> Result<(NodeId, Vec<u8>), Dropped> {
-        if datagram.len() > DATAGRAM_LENGTH_MAX || datagram.len() < OVERHEAD {
-            return Err(Dropped::Shape);
+    ) -> Result<(NodeId, Vec<u8>), Refusal> {
+        if datagram.len() > DATAGRAM_LENGTH_MAX {
+            return Err(Refusal::Oversized);
         }
         let (header, sealed) = datagram
             .split_first_chunk::<HEADER_LENGTH>()
-            .ok_or(Dropped::Shape)?;
-        let [version, key_id, nonce @ ..] = *header;
+            .filter(|(_header, sealed)| sealed.len() >= TAG_LENGTH)
+            .ok_or(Refusal::Truncated)?;
+        let [version, key_id, c0, c1, c2, c3, nonce @ ..] = *header;
         if version != VERSION {
-            return Err(Dropped::Shape);
+            return Err(Refusal::OtherVersion);
         }
-        let cipher = self.ciphers.get(&key_id).ok_or(Dropped::UnknownKey)?;
+        if [c0, c1, c2, c3] != self.cluster {
+            return Err(Refusal::OtherCluster);
+        }
+        let cipher = self.ciphers.get(&key_id).ok_or(Refusal::UnknownKey)?;
         let (sender, start, counter) = read_nonce(nonce);
-        if !admits(sender) {
-            return Err(Dropped::UnknownSender);
+        if sender == self.me {
+            // Our own, thrown back at us.
+            return Err(Refusal::Replayed);
         }
-        // Before the costly check: what would be dropped anyway is dropped cheaply.
+        if !admits(sender) {
+            return Err(Refusal::UnknownSender);
+        }
+        // Before the costly check: what would be refused anyway is refused cheaply.
         let window = self.senders.get(&sender).copied().unwrap_or_default();
-        let window = window.with(start, counter).ok_or(Dropped::Replayed)?;
+        let window = window.with(start, counter).ok_or(Refusal::Replayed)?;
         let payload = Payload {
             msg: sealed,
-            aad: &associated(header, &self.cluster),
+            aad: &associated(header, &self.cluster_id),
         };
         let content = cipher
             .decrypt(Nonce::from_slice(&nonce), payload)
-            .map_err(|_| Dropped::Forged)?;
+            .map_err(|_| Refusal::Unauthenticated)?;
         self.senders.insert(sender, window);
         Ok((sender, content))
+    }
+
+    /// Opens under these keys from now on, and under no others.
+    pub fn set_keys(&mut self, keys: &[SealingKey]) {
+        self.ciphers = ciphers(keys);
     }
 
     /// Forgets senders that left the cluster.
@@ -220,8 +272,18 @@ impl Opener {
     }
 }
 
+fn ciphers(keys: &[SealingKey]) -> BTreeMap<u8, ChaCha20Poly1305> {
+    keys.iter().map(|key| (key.id, cipher(key))).collect()
+}
+
 fn cipher(key: &SealingKey) -> ChaCha20Poly1305 {
     ChaCha20Poly1305::new(Key::from_slice(key.key.expose()))
+}
+
+/// By which a datagram of another cluster is told from a forged one.
+fn cluster_tag(cluster: &ClusterId) -> [u8; 4] {
+    let [a, b, c, d, ..] = <[u8; 32]>::from(Sha256::digest(cluster.0.as_bytes()));
+    [a, b, c, d]
 }
 
 fn associated(header: &[u8; HEADER_LENGTH], cluster: &[u8]) -> Vec<u8> {
@@ -267,7 +329,7 @@ mod tests {
     }
 
     fn opener() -> Opener {
-        Opener::new(&cluster("a"), &[key(1)])
+        Opener::new(&cluster("a"), NodeId(1), &[key(1)])
     }
 
     fn everyone(_node: NodeId) -> bool {
@@ -281,7 +343,7 @@ mod tests {
         assert_eq!(datagram.len(), 5 + OVERHEAD);
         let opened = opener.open(&datagram, everyone);
         assert_eq!(opened, Ok((NodeId(2), b"hello".to_vec())));
-        assert_eq!(opener.open(&datagram, everyone), Err(Dropped::Replayed));
+        assert_eq!(opener.open(&datagram, everyone), Err(Refusal::Replayed));
     }
 
     #[test]
@@ -294,7 +356,7 @@ mod tests {
             assert!(opener.open(datagram, everyone).is_ok());
         }
         for datagram in &all {
-            assert_eq!(opener.open(datagram, everyone), Err(Dropped::Replayed));
+            assert_eq!(opener.open(datagram, everyone), Err(Refusal::Replayed));
         }
     }
 
@@ -308,7 +370,7 @@ mod tests {
                 .open(&later.seal(b"new").expect("sealed"), everyone)
                 .is_ok()
         );
-        assert_eq!(opener.open(&old, everyone), Err(Dropped::Replayed));
+        assert_eq!(opener.open(&old, everyone), Err(Refusal::Replayed));
         assert!(
             opener
                 .open(&later.seal(b"more").expect("sealed"), everyone)
@@ -338,14 +400,23 @@ mod tests {
         let check = |mut opener: Opener, why| {
             assert_eq!(opener.open(&datagram, everyone), Err(why));
         };
-        check(Opener::new(&cluster("b"), &[key(1)]), Dropped::Forged);
-        check(Opener::new(&cluster("a"), &[key(2)]), Dropped::UnknownKey);
+        check(
+            Opener::new(&cluster("b"), NodeId(1), &[key(1)]),
+            Refusal::OtherCluster,
+        );
+        check(
+            Opener::new(&cluster("a"), NodeId(1), &[key(2)]),
+            Refusal::UnknownKey,
+        );
         let other = SealingKey { id: 1, ..key(9) };
-        check(Opener::new(&cluster("a"), &[other]), Dropped::Forged);
+        check(
+            Opener::new(&cluster("a"), NodeId(1), &[other]),
+            Refusal::Unauthenticated,
+        );
         let nobody = |_node| false;
         assert_eq!(
             opener().open(&datagram, nobody),
-            Err(Dropped::UnknownSender)
+            Err(Refusal::UnknownSender)
         );
     }
 
@@ -354,18 +425,18 @@ mod tests {
         let (mut sealer, mut opener) = (sealer(5), opener());
         let good = sealer.seal(b"good").expect("sealed");
         let mut far = good.clone();
-        for place in 4..14 {
+        for place in 8..18 {
             if let Some(byte) = far.get_mut(place) {
                 *byte = 0xff;
             }
         }
-        assert_eq!(opener.open(&far, everyone), Err(Dropped::Forged));
+        assert_eq!(opener.open(&far, everyone), Err(Refusal::Unauthenticated));
         assert!(opener.open(&good, everyone).is_ok());
     }
 
     #[test]
     fn both_keys_open_while_one_replaces_the_other() {
-        let mut opener = Opener::new(&cluster("a"), &[key(2), key(1)]);
+        let mut opener = Opener::new(&cluster("a"), NodeId(1), &[key(2), key(1)]);
         assert!(
             opener
                 .open(&sealer(5).seal(b"old key").expect("sealed"), everyone)

@@ -5,16 +5,19 @@
 
 use crate::board::{Board, BoardSettings};
 use crate::calls::Calls;
-use crate::identity::{NodeIdentity, Start};
+use crate::identity::{Me, NodeIdentity, Start};
 use crate::join::{self, JoinGrant, JoinRequest};
-use crate::membership::Membership;
+use crate::membership::{Membership, MembershipSettings};
+use crate::profile::Profile;
 use crate::roster::{Roster, SharedRoster};
+use crate::sealing::Sealing;
 use crate::transport::{BindError, Transport};
 use hwc_api::problem::Problem;
 use hwc_runtime::clock::Clock;
 use hwc_runtime::dial::{Dial, Service};
 use hwc_runtime::lifecycle::Tasks;
 use std::future::Future;
+use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
@@ -68,12 +71,30 @@ impl Group {
         let transport = Transport::bind(listen, &identity, roster.clone(), tasks, clock).await?;
         // The same port, also where the system chose it.
         let listen = transport.address();
-        let membership =
-            Membership::start(listen, &identity, start, roster.clone(), tasks, clock).await?;
+        let me = Me {
+            node: identity.node(),
+            start,
+        };
+        let keys = &identity.authority().secrets.gossip;
+        let sealing = Sealing::new(identity.cluster(), keys, me.node, start)
+            .map_err(|error| BindError::new(listen, io::Error::other(error)))?;
+        let timing = Profile::Lan.timing();
+        let membership = Membership::start(
+            MembershipSettings {
+                address: listen,
+                me,
+                timing: timing.membership,
+                roster: roster.clone(),
+                sealing,
+                clock: clock.clone(),
+            },
+            tasks,
+        )
+        .await?;
         let board = Board::start(
             BoardSettings {
-                me: identity.node(),
-                start,
+                me,
+                timing: timing.board,
                 roster,
                 dial: Arc::new(transport.clone()),
                 incoming: transport.incoming(Service::Board),

@@ -19,10 +19,20 @@ pub use peer_name::{PeerName, PeerNameError};
 pub use secret::{Fingerprint, SecretBytes, SecretDer};
 pub use start::Start;
 
+use hwc_api::ids::NodeId;
 use std::path::PathBuf;
 
 /// Where a node keeps its identity.
 pub const DEFAULT_FOLDER: &str = "/var/lib/hwc/identity";
+
+/// This node, in this life.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Me {
+    /// The node.
+    pub node: NodeId,
+    /// Which life of its daemon.
+    pub start: Start,
+}
 
 /// Why an identity could not be made, read or kept.
 #[derive(Debug, thiserror::Error)]

@@ -1,29 +1,49 @@
 //! Who is up: SWIM among all nodes, joined with what this node's own streams tell.
 //!
-//! - [`swim`]: foca, fed with bytes and timers, giving bytes and timers back. Pure.
-//! - [`evidence`]: joins SWIM's opinion with the streams' evidence into one verdict. Pure.
-//! - `task`: the socket and the timers.
+//! - [`core`]: all of it without socket and clock; what nodes and simulators run. Made of [`swim`]
+//!   (foca, fed with bytes and timers, giving bytes and timers back), [`evidence`] (joins SWIM's
+//!   opinion with the streams' into one verdict), `timers`, `health` (may this node trust its own
+//!   eyes?), `knocking` (finds nodes that are not members) and `acquaintance` (tells records of
+//!   announcements from announcements).
+//! - `task`: the socket and the clock.
 //!
-//! A silent node is declared down after about 2.5 to 4 seconds; one whose daemon has ended (the
-//! kernel refuses connections) after about 0.6 seconds. A stream that is alive outweighs lost
-//! datagrams: nobody is declared down while it talks to us.
+//! # What is declared, and when (LAN; see [`crate::profile`])
+//! A silent machine: about 1.8 seconds after it was heard last, and never sooner than 1.75. A daemon
+//! that has ended (the kernel refuses connections): about 0.7 seconds. One that says good-bye: at
+//! once. Nobody is declared down while anything of it reaches us; a node that stood still itself
+//! accuses nobody of having been silent in that time.
+//!
+//! # Two nodes
+//! There is no third to ask. Each declares the other down after the same silence, on its own word
+//! alone: a cut between two nodes and the death of one look the same, to both. Both may then go on
+//! alone; what they wrote is merged when they meet again. With three and more nodes a cut between
+//! two of them that both reach the third is not taken for a death.
 
+mod acquaintance;
+pub mod core;
 pub mod evidence;
+mod health;
+mod knocking;
 pub mod swim;
 mod task;
+mod timers;
 
+pub use self::core::{Input, MembershipConfig, MembershipCore, Output};
 pub use evidence::{DownReason, Sign};
 
-use crate::datagram::Dropped;
-use crate::identity::{NodeIdentity, Start};
+use crate::datagram::Refusal;
+use crate::identity::{Me, Start};
+use crate::profile::MembershipTiming;
 use crate::roster::SharedRoster;
+use crate::sealing::Sealing;
 use crate::transport::BindError;
-use evidence::Evidence;
+use bytes::Bytes;
 use hwc_api::ids::NodeId;
 use hwc_api::v1::NodeHealth;
-use hwc_runtime::clock::Clock;
+use hwc_runtime::clock::{Clock, Moment};
 use hwc_runtime::lifecycle::Tasks;
 use std::collections::BTreeMap;
+use std::fmt;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::mpsc;
@@ -67,43 +87,52 @@ pub struct Standing {
 }
 
 /// Who is up, as this node sees it. Clones are the same view.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Membership(Arc<Shared>);
 
-#[derive(Debug)]
+/// What membership needs to begin.
+pub(crate) struct MembershipSettings {
+    pub(crate) address: SocketAddr,
+    pub(crate) me: Me,
+    pub(crate) timing: MembershipTiming,
+    pub(crate) roster: SharedRoster,
+    pub(crate) sealing: Sealing,
+    pub(crate) clock: Clock,
+}
+
 struct Shared {
     view: Mutex<View>,
     signs: mpsc::UnboundedSender<(NodeId, Sign)>,
 }
 
-#[derive(Debug, Default)]
 struct View {
-    evidence: Evidence,
+    core: MembershipCore,
     subscribers: Vec<mpsc::UnboundedSender<MembershipEvent>>,
-    dropped: BTreeMap<Dropped, u64>,
+    refusals: BTreeMap<Refusal, u64>,
 }
 
 impl Membership {
     /// Opens the datagram port and begins to talk.
-    ///
-    /// # Errors
-    /// When the port is taken or the address is not ours.
-    pub async fn start(
-        address: SocketAddr,
-        identity: &NodeIdentity,
-        start: Start,
-        roster: SharedRoster,
+    pub(crate) async fn start(
+        settings: MembershipSettings,
         tasks: &Tasks,
-        clock: &Clock,
     ) -> Result<Self, BindError> {
         // Unbounded, because signs are sent under a lock; each peer gives a few a second at most.
         let (sender, signs) = mpsc::unbounded_channel();
+        let config = MembershipConfig {
+            timing: settings.timing,
+            peers: settings.roster.get().peers(settings.me.node).collect(),
+        };
+        let seed = u128::from_le_bytes(hwc_runtime::random::secret_bytes());
         let membership = Self(Arc::new(Shared {
-            view: Mutex::default(),
+            view: Mutex::new(View {
+                core: MembershipCore::new(config, settings.me, seed),
+                subscribers: Vec::new(),
+                refusals: BTreeMap::new(),
+            }),
             signs: sender,
         }));
-        let task =
-            task::Task::bind(address, identity, start, roster, clock, membership.clone()).await?;
+        let task = task::Task::bind(settings, membership.clone()).await?;
         let token = tasks.token();
         tasks.spawn("membership", task.run(signs, token));
         Ok(membership)
@@ -115,7 +144,7 @@ impl Membership {
     pub fn subscribe(&self) -> mpsc::UnboundedReceiver<MembershipEvent> {
         let (sender, receiver) = mpsc::unbounded_channel();
         let mut view = self.view();
-        for event in view.evidence.present() {
+        for event in view.core.present() {
             // The receiver is in our hands.
             let _delivered = sender.send(event);
         }
@@ -126,23 +155,23 @@ impl Membership {
     /// How the other nodes stand; those of which nothing was ever heard are missing.
     #[must_use]
     pub fn members(&self) -> BTreeMap<NodeId, Standing> {
-        self.view().evidence.standings()
+        self.view().core.standings()
     }
 
     /// How one node stands; none for ourselves and for nodes of which nothing was ever heard.
     #[must_use]
     pub fn standing(&self, node: NodeId) -> Option<Standing> {
-        self.view().evidence.standing(node)
+        self.view().core.standing(node)
     }
 
-    /// How many datagrams were dropped since the start, and why.
+    /// How many datagrams were refused since the start, and why. None of them changed anything.
     #[must_use]
-    pub fn dropped(&self) -> BTreeMap<Dropped, u64> {
-        self.view().dropped.clone()
+    pub fn refusals(&self) -> BTreeMap<Refusal, u64> {
+        self.view().refusals.clone()
     }
 
-    fn count_dropped(&self, why: Dropped) {
-        *self.view().dropped.entry(why).or_default() += 1;
+    fn count(&self, why: Refusal) {
+        *self.view().refusals.entry(why).or_default() += 1;
     }
 
     /// Where the streams report what they saw.
@@ -154,15 +183,32 @@ impl Membership {
         self.0.view.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Applies a change to the evidence and tells the subscribers what came of it.
-    fn judge(&self, change: impl FnOnce(&mut Evidence) -> Vec<MembershipEvent>) {
+    /// Hands an input to the core, tells the subscribers what came of it; says what is to be sent.
+    fn handle(&self, now: Moment, input: Input) -> Vec<(NodeId, Bytes)> {
         let mut view = self.view();
-        let events = change(&mut view.evidence);
-        for event in events {
-            log(&event);
-            view.subscribers
-                .retain(|subscriber| subscriber.send(event).is_ok());
+        let mut sends = Vec::new();
+        for output in view.core.handle(now, input) {
+            match output {
+                Output::Send { to, content } => sends.push((to, content)),
+                Output::Event(event) => {
+                    log(&event);
+                    view.subscribers
+                        .retain(|subscriber| subscriber.send(event).is_ok());
+                }
+                Output::Refused(why) => *view.refusals.entry(why).or_default() += 1,
+            }
         }
+        sends
+    }
+
+    fn next_deadline(&self) -> Moment {
+        self.view().core.next_deadline()
+    }
+}
+
+impl fmt::Debug for Membership {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Membership").finish_non_exhaustive()
     }
 }
 

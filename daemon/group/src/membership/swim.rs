@@ -7,10 +7,11 @@
 use super::evidence::Sign;
 use crate::datagram::CONTENT_LENGTH_MAX;
 use crate::identity::Start;
+use crate::profile::MembershipTiming;
 use bytes::Bytes;
 use foca::{
-    AccumulatingRuntime, Config, Foca, Identity, NoCustomBroadcast, OwnedNotification,
-    PeriodicParams, PostcardCodec, State, Timer,
+    AccumulatingRuntime, Config, Error, Foca, Header, Identity, Message, NoCustomBroadcast,
+    OwnedNotification, PeriodicParams, PostcardCodec, State, Timer,
 };
 use hwc_api::ids::NodeId;
 use rand_pcg::Pcg64Mcg;
@@ -19,31 +20,18 @@ use std::collections::BTreeSet;
 use std::num::{NonZeroU8, NonZeroUsize};
 use std::time::Duration;
 
-/// Every so often one member is asked whether it is there.
-const PROBE_PERIOD: Duration = Duration::from_millis(500);
-/// Without an answer for so long, others are asked to ask.
-const PROBE_RTT: Duration = Duration::from_millis(200);
-/// A suspect has so many probe periods to object (times log10 of the number of nodes, from 10 on):
-/// two seconds in a small cluster.
-const SUSPICION_PERIODS: f64 = 4.0;
-/// Changes are spread this often; nothing is sent when nothing changed.
-const GOSSIP_EVERY: Duration = Duration::from_millis(200);
-/// Members are asked for members they know and we don't.
-const ANNOUNCE_EVERY: Duration = Duration::from_secs(30);
-/// Down members are asked whether they are back: the end of a netsplit is noticed by this.
-const ANNOUNCE_TO_DOWN_EVERY: Duration = Duration::from_secs(5);
 /// A down member is remembered for a day, so that late news of it do not revive it.
 const REMEMBER_DOWN: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// A life of a node's daemon, as SWIM knows it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct SwimId {
     /// The node.
     pub node: NodeId,
     /// Which life of its daemon.
     pub start: Start,
     /// How often it had to contradict its own death in this life.
-    pub bump: u16,
+    pub bump: u32,
 }
 
 impl Identity for SwimId {
@@ -81,33 +69,98 @@ pub enum SwimAction {
 pub struct Swim {
     foca: Foca<SwimId, PostcardCodec, Pcg64Mcg, NoCustomBroadcast>,
     runtime: AccumulatingRuntime<SwimId>,
+    timing: MembershipTiming,
     suspects: BTreeSet<NodeId>,
+}
+
+/// What stands at the beginning of a content: who says it to whom.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Heading {
+    /// Who.
+    pub from: SwimId,
+    /// To whom.
+    pub to: SwimId,
+    /// Whether it asks to be taken in, which a node may do that knows nothing of us.
+    pub is_announcement: bool,
+}
+
+impl Heading {
+    /// Reads it; none where the content is no message.
+    #[must_use]
+    pub fn of(content: &[u8]) -> Option<Self> {
+        let (header, _rest) = postcard::take_from_bytes::<Header<SwimId>>(content).ok()?;
+        Some(Self {
+            from: header.src,
+            to: header.dst,
+            is_announcement: header.message == Message::Announce,
+        })
+    }
+}
+
+/// What came of a content.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Received {
+    /// Whether it was a message. One that is not changes nothing.
+    pub is_understood: bool,
+    /// What is to be done.
+    pub actions: Vec<SwimAction>,
 }
 
 impl Swim {
     /// A node that knows nobody yet. `seed` feeds its random choices.
     #[must_use]
-    pub fn new(me: SwimId, cluster_size: usize, seed: u128) -> Self {
+    pub fn new(me: SwimId, timing: MembershipTiming, cluster_size: usize, seed: u128) -> Self {
+        let config = config(&timing, cluster_size);
         Self {
-            foca: Foca::new(me, config(cluster_size), Pcg64Mcg::new(seed), PostcardCodec),
+            foca: Foca::new(me, config, Pcg64Mcg::new(seed), PostcardCodec),
             runtime: AccumulatingRuntime::new(),
+            timing,
             suspects: BTreeSet::new(),
         }
     }
 
     /// Adapts to the number of nodes.
     pub fn set_cluster_size(&mut self, cluster_size: usize) {
-        if let Err(error) = self.foca.set_config(config(cluster_size)) {
+        if let Err(error) = self.foca.set_config(config(&self.timing, cluster_size)) {
             tracing::error!(%error, "adapt the failure detector to the size of the cluster");
         }
     }
 
-    /// Takes the content of a datagram. Malformed content changes nothing.
-    pub fn receive(&mut self, content: &[u8]) -> Vec<SwimAction> {
-        if let Err(error) = self.foca.handle_data(content, &mut self.runtime) {
-            tracing::debug!(%error, "a membership datagram was not understood");
+    /// Who this node is for the others: its `bump` grows.
+    #[must_use]
+    pub fn me(&self) -> SwimId {
+        *self.foca.identity()
+    }
+
+    /// Takes the content of a datagram.
+    pub fn receive(&mut self, content: &[u8]) -> Received {
+        let is_understood = match self.foca.handle_data(content, &mut self.runtime) {
+            Ok(()) => true,
+            Err(
+                Error::Decode(_)
+                | Error::MalformedPacket
+                | Error::DataTooBig
+                | Error::DataFromOurselves
+                | Error::IndirectForOurselves
+                | Error::CustomBroadcast(_),
+            ) => false,
+            // About our own state, not about the content.
+            Err(
+                error @ (Error::Encode(_)
+                | Error::NotConnected
+                | Error::NotUndead
+                | Error::SameIdentity
+                | Error::IncompleteProbeCycle
+                | Error::InvalidConfig),
+            ) => {
+                tracing::debug!(%error, "take a membership datagram");
+                true
+            }
+        };
+        Received {
+            is_understood,
+            actions: self.actions(),
         }
-        self.actions()
     }
 
     /// Takes back a timer whose time has come.
@@ -198,211 +251,39 @@ impl Swim {
     }
 }
 
-fn config(cluster_size: usize) -> Config {
+fn config(timing: &MembershipTiming, cluster_size: usize) -> Config {
     let size = u32::try_from(cluster_size.max(2)).unwrap_or(u32::MAX);
     let magnitude = f64::from(size).log10();
-    // Each piece of news is sent on 4 x log10(n) times (memberlist's rule), 4 at least.
-    let transmissions = (4.0 * magnitude).clamp(4.0, 40.0);
+    // Each piece of news is sent on 4 x log10(n) times (memberlist's rule); more in small clusters,
+    // where a suspect would otherwise miss its suspicion with two lost datagrams.
+    let transmissions = (4.0 * magnitude).clamp(10.0, 40.0);
     Config {
-        probe_period: PROBE_PERIOD,
-        probe_rtt: PROBE_RTT,
+        probe_period: timing.probe_period,
+        probe_rtt: timing.probe_rtt,
         num_indirect_probes: THREE,
         #[expect(
             clippy::cast_possible_truncation,
             clippy::cast_sign_loss,
-            reason = "clamped to 4..=40"
+            reason = "clamped to 10..=40"
         )]
         max_transmissions: NonZeroU8::new(transmissions as u8).unwrap_or(NonZeroU8::MIN),
-        suspect_to_down_after: PROBE_PERIOD.mul_f64(SUSPICION_PERIODS * magnitude.max(1.0)),
+        suspect_to_down_after: timing.suspicion.mul_f64(magnitude.max(1.0)),
         remove_down_after: Some(REMEMBER_DOWN),
         max_packet_size: NonZeroUsize::new(CONTENT_LENGTH_MAX).unwrap_or(NonZeroUsize::MIN),
         notify_down_members: true,
         periodic_announce: Some(PeriodicParams {
-            frequency: ANNOUNCE_EVERY,
+            frequency: timing.announce_every,
             num_members: NonZeroUsize::MIN,
         }),
         periodic_announce_to_down_members: Some(PeriodicParams {
-            frequency: ANNOUNCE_TO_DOWN_EVERY,
+            frequency: timing.announce_to_down_every,
             num_members: THREE,
         }),
         periodic_gossip: Some(PeriodicParams {
-            frequency: GOSSIP_EVERY,
+            frequency: timing.gossip_every,
             num_members: THREE,
         }),
     }
 }
 
 const THREE: NonZeroUsize = NonZeroUsize::MIN.saturating_add(2);
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use hwc_api::ids::BootId;
-    use proptest::prelude::*;
-    use std::collections::{BTreeMap, BinaryHeap};
-
-    fn id(node: u16, life: u64) -> SwimId {
-        SwimId {
-            node: NodeId(node),
-            start: Start {
-                number: life,
-                boot: BootId(1),
-            },
-            bump: 0,
-        }
-    }
-
-    /// Nodes in virtual time: datagrams take 1 ms, the dead neither send nor receive.
-    struct World {
-        now_ms: u64,
-        sequence: u64,
-        nodes: BTreeMap<NodeId, Swim>,
-        dead: BTreeSet<NodeId>,
-        queue: BinaryHeap<std::cmp::Reverse<(u64, u64, NodeId)>>,
-        events: BTreeMap<u64, Event>,
-        noticed: Vec<(u64, NodeId, NodeId, Sign)>,
-    }
-
-    enum Event {
-        Datagram(Bytes),
-        Timer(SwimTimer),
-    }
-
-    impl World {
-        fn new(size: u16) -> Self {
-            let mut world = Self {
-                now_ms: 0,
-                sequence: 0,
-                nodes: (1..=size)
-                    .map(|n| (NodeId(n), Swim::new(id(n, 1), size.into(), n.into())))
-                    .collect(),
-                dead: BTreeSet::new(),
-                queue: BinaryHeap::new(),
-                events: BTreeMap::new(),
-                noticed: Vec::new(),
-            };
-            for n in 2..=size {
-                world.act(NodeId(n), |swim| swim.announce(NodeId(1)));
-            }
-            world
-        }
-
-        fn act(&mut self, node: NodeId, step: impl FnOnce(&mut Swim) -> Vec<SwimAction>) {
-            let actions = self.nodes.get_mut(&node).map(step).unwrap_or_default();
-            for action in actions {
-                match action {
-                    SwimAction::Send(to, bytes) => self.later(1, to, Event::Datagram(bytes)),
-                    SwimAction::Schedule(after, timer) => {
-                        self.later(after.as_millis() as u64, node, Event::Timer(timer));
-                    }
-                    SwimAction::Notice(about, sign) => {
-                        self.noticed.push((self.now_ms, node, about, sign));
-                    }
-                }
-            }
-        }
-
-        fn later(&mut self, after_ms: u64, node: NodeId, event: Event) {
-            self.sequence += 1;
-            let at = self.now_ms + after_ms;
-            self.queue
-                .push(std::cmp::Reverse((at, self.sequence, node)));
-            self.events.insert(self.sequence, event);
-        }
-
-        fn run_until(&mut self, end_ms: u64) {
-            while let Some(std::cmp::Reverse((at, sequence, node))) = self.queue.peek().copied() {
-                if at > end_ms {
-                    break;
-                }
-                self.queue.pop();
-                self.now_ms = at;
-                let event = self.events.remove(&sequence);
-                if self.dead.contains(&node) {
-                    continue;
-                }
-                match event {
-                    Some(Event::Datagram(bytes)) => self.act(node, |swim| swim.receive(&bytes)),
-                    Some(Event::Timer(timer)) => self.act(node, |swim| swim.timer(timer)),
-                    None => {}
-                }
-            }
-            self.now_ms = end_ms;
-        }
-
-        fn first(&self, by: NodeId, about: NodeId, sign: Sign) -> Option<u64> {
-            let mut all = self.noticed.iter();
-            all.find(|(_, b, a, s)| (*b, *a, *s) == (by, about, sign))
-                .map(|(at, ..)| *at)
-        }
-    }
-
-    #[test]
-    fn a_silent_node_is_declared_down_in_time_and_comes_back() {
-        for size in [2, 3, 7] {
-            let mut world = World::new(size);
-            world.run_until(60_000);
-            let deaths = world.noticed.iter().filter(|n| n.3 == Sign::SwimDown);
-            assert_eq!(deaths.count(), 0, "nobody died in {size}");
-
-            world.dead.insert(NodeId(2));
-            world.run_until(75_000);
-            for by in (1..=size).filter(|n| *n != 2) {
-                let down = world.first(NodeId(by), NodeId(2), Sign::SwimDown);
-                let after = down.expect("declared down") - 60_000;
-                // Each member is probed once in two rounds at worst.
-                let limit = 2_700 + 500 * 2 * u64::from(size);
-                assert!((2_000..limit).contains(&after), "{after} ms of {size}");
-            }
-
-            world.dead.clear();
-            world
-                .nodes
-                .insert(NodeId(2), Swim::new(id(2, 2), size.into(), 77));
-            world.act(NodeId(2), |swim| swim.announce(NodeId(1)));
-            world.run_until(80_000);
-            for by in (1..=size).filter(|n| *n != 2) {
-                let back = world.first(NodeId(by), NodeId(2), Sign::SwimUp(id(2, 2).start));
-                assert!(back.is_some(), "{by} of {size} sees it back");
-            }
-        }
-    }
-
-    #[test]
-    fn a_frozen_node_returns_by_itself() {
-        let mut world = World::new(3);
-        world.run_until(10_000);
-        // Its timers are lost, too: like a machine whose daemon hung for a while.
-        world.dead.insert(NodeId(3));
-        world.run_until(20_000);
-        world.dead.clear();
-        world.noticed.clear();
-        world.act(NodeId(3), |swim| swim.announce(NodeId(1)));
-        world.run_until(30_000);
-        let back = world.first(NodeId(1), NodeId(3), Sign::SwimUp(id(3, 1).start));
-        assert!(back.is_some_and(|at| at < 22_000), "{back:?}");
-    }
-
-    #[test]
-    fn good_bye_is_heard_at_once() {
-        let mut world = World::new(3);
-        world.run_until(10_000);
-        world.act(NodeId(3), Swim::leave);
-        world.dead.insert(NodeId(3));
-        world.run_until(10_500);
-        for by in [1, 2] {
-            assert!(world.first(NodeId(by), NodeId(3), Sign::SwimDown).is_some());
-        }
-    }
-
-    proptest! {
-        #[test]
-        fn garbage_changes_nothing(garbage in proptest::collection::vec(any::<u8>(), 0..1500)) {
-            let mut swim = Swim::new(id(1, 1), 3, 1);
-            // A short datagram may happen to be a message; it can't make the dead into members
-            // of which nobody spoke.
-            let _actions = swim.receive(&garbage);
-            prop_assert!(swim.members().count() <= 1 + garbage.len() / 4);
-        }
-    }
-}

@@ -3,7 +3,7 @@
 use crate::world::{World, eventually, soon};
 use hwc_api::ids::NodeId;
 use hwc_group::Group;
-use hwc_group::datagram::Dropped;
+use hwc_group::datagram::Refusal;
 use hwc_group::identity::NodeIdentity;
 use hwc_group::membership::{DownReason, MembershipEvent};
 use hwc_group::roster::Roster;
@@ -78,8 +78,8 @@ async fn a_node_of_another_cluster_is_refused() {
         world
             .group(1)
             .membership
-            .dropped()
-            .contains_key(&Dropped::Forged)
+            .refusals()
+            .contains_key(&Refusal::OtherCluster)
     })
     .await;
     assert!(
@@ -138,8 +138,8 @@ async fn a_removed_node_loses_its_streams_and_stays_out() {
     })
     .await;
     eventually("its datagrams are dropped", || {
-        let dropped = world.group(1).membership.dropped();
-        dropped.contains_key(&Dropped::UnknownSender)
+        let dropped = world.group(1).membership.refusals();
+        dropped.contains_key(&Refusal::UnknownSender)
     })
     .await;
     assert_eq!(world.group(1).membership.standing(NodeId(3)), None);
