@@ -36,7 +36,7 @@ pub enum Outcome {
         to: NodeId,
         /// Why.
         reason: MoveReason,
-        /// What its node bears, in percent of its processors.
+        /// What its node bears, in percent of its processors. The API gives customers 0 for both.
         load_percent: u32,
         /// What the target would bear with it, in percent of its processors.
         target_load_percent: u32,
@@ -156,7 +156,8 @@ pub struct DatasetExplanation {
     pub state: HolderState,
     /// The highest epoch that it has seen.
     pub epoch: Epoch,
-    /// Where it would go if it had to move now, best first.
+    /// Where it would go if it had to move now, best first. The API names candidates, here and in
+    /// decisions, to administrators only.
     pub candidates: Vec<Candidate>,
     /// Why it would not move by itself; none if it would.
     pub obstacle: Option<Obstacle>,

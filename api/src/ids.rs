@@ -37,6 +37,12 @@ id!(
     /// A hosting account: customer or administrator.
     AccountId(u32)
 );
+
+impl AccountId {
+    /// Root on a node, who acts without an account: who asked, where that is kept. Never given out.
+    pub const ROOT: Self = Self(0);
+}
+
 id!(
     /// One web application.
     SiteId(u32)

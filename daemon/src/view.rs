@@ -1,4 +1,13 @@
 //! What people see: desired and observed state put together into the API's views. Pure.
+//!
+//! Here sites, nodes, accounts and jobs; moves, drains and what is lost with nodes in files of
+//! their own.
+
+mod drain;
+mod lost;
+mod moves;
+#[cfg(test)]
+pub(crate) mod sample;
 
 use crate::picture::Picture;
 use hwc_api::desired::{Account, ApiToken, Database, Dataset, DatasetContent, Desired, Site};
@@ -38,15 +47,12 @@ impl Scene<'_> {
             .iter()
             .map(|d| d.dataset.state)
             .fold(files.state, worse);
-        let title = site
-            .main_domain()
-            .map(hwc_api::names::DomainName::to_unicode);
         SiteView {
             id: site.id,
             account: site.account,
             account_name: self.account_name(site.account),
             domains: site.domains.clone(),
-            title: title.unwrap_or_default(),
+            title: site_title(site).unwrap_or_default(),
             php: site.php,
             app: site.app.clone(),
             state,
@@ -314,6 +320,12 @@ impl Scene<'_> {
 )]
 fn unreachable_name(id: NodeId) -> NodeName {
     panic!("node-{id} does not parse as a node's name")
+}
+
+/// The main domain as people write it.
+fn site_title(site: &Site) -> Option<String> {
+    let domain = site.main_domain();
+    domain.map(hwc_api::names::DomainName::to_unicode)
 }
 
 const fn rank(state: LiveState) -> u8 {

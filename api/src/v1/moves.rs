@@ -86,7 +86,8 @@ pub struct HoldSiteBody {
     pub minutes: u32,
 }
 
-/// `GET /sites/{id}/explanation`: why it is where it is.
+/// `GET /sites/{id}/explanation`: why it is where it is. Customers see it without candidates and
+/// loads.
 #[derive(Debug, Clone, Copy)]
 pub struct ExplainSite {
     /// Which.
@@ -192,7 +193,7 @@ pub struct DrainView {
     pub node: NodeRef,
     /// Who asked, when, what for.
     pub drain: Drain,
-    /// The name of who asked.
+    /// The name of who asked; `root` where that was done on a node without an account.
     pub by_name: String,
     /// Datasets that left it alive since the drain began.
     pub moved: u32,
@@ -206,13 +207,14 @@ pub struct DrainView {
     pub lacking_copies: u32,
     /// Whether nothing needs it any more.
     pub is_done: bool,
-    /// Requests that waited because of it, the longest wait in milliseconds, and those that failed.
+    /// Requests and connections that waited because of it, in called-off moves too.
     pub held: u32,
     /// The longest wait, milliseconds.
     pub longest_wait_ms: u32,
     /// Requests and connections that failed because of it.
     pub failed: u32,
-    /// Milliseconds until it is done, as far as can be told.
+    /// Milliseconds until nothing is live on it any more, at the pace so far; 0 when it is done,
+    /// none while it is only waited for copies.
     pub remaining_ms: Option<u64>,
 }
 

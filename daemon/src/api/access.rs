@@ -31,6 +31,12 @@ pub enum Credential {
 }
 
 impl Actor {
+    /// Who asked, where that is kept: root is noted as [`AccountId::ROOT`].
+    #[must_use]
+    pub fn noted(&self) -> AccountId {
+        self.account().unwrap_or(AccountId::ROOT)
+    }
+
     /// The actor's account; root has none.
     #[must_use]
     pub const fn account(&self) -> Option<AccountId> {
@@ -61,6 +67,18 @@ pub enum Action {
     CreateSite,
     /// Delete a site.
     DeleteSite,
+    /// Read the moves of a site.
+    ReadSiteMoves,
+    /// Read why a site is where it is.
+    ExplainSite,
+    /// Move sites, call moves off, pin sites and hold them.
+    MoveSites,
+    /// Read all moves.
+    ReadMoves,
+    /// Read how load is spread.
+    ReadBalancing,
+    /// Change how load is spread.
+    ManageBalancing,
     /// Read the catalogue of applications.
     ReadApps,
     /// Install an application.
@@ -75,8 +93,12 @@ pub enum Action {
     ManageTokens,
     /// Read nodes and their health.
     ReadNodes,
-    /// Add and remove nodes.
+    /// Add, drain, change and remove nodes.
     ManageNodes,
+    /// Read who keeps the registry.
+    ReadRegistry,
+    /// Give up nodes that are gone for good.
+    DeclareLost,
     /// Read the state of the cluster, as far as it concerns the actor.
     ReadStatus,
     /// Be told of changes, as far as they concern the actor.
@@ -128,15 +150,24 @@ const fn is_for_customers(action: Action) -> bool {
         | Action::ReadSites
         | Action::CreateSite
         | Action::DeleteSite
+        | Action::ReadSiteMoves
+        | Action::ExplainSite
         | Action::ReadApps
         | Action::InstallApp
         | Action::ReadJobs
         | Action::ManageTokens
         | Action::ReadStatus
         | Action::Subscribe => true,
-        Action::ReadAccounts | Action::ManageAccounts | Action::ReadNodes | Action::ManageNodes => {
-            false
-        }
+        Action::ReadAccounts
+        | Action::ManageAccounts
+        | Action::ReadNodes
+        | Action::ManageNodes
+        | Action::MoveSites
+        | Action::ReadMoves
+        | Action::ReadBalancing
+        | Action::ManageBalancing
+        | Action::ReadRegistry
+        | Action::DeclareLost => false,
     }
 }
 
@@ -178,6 +209,13 @@ mod tests {
             &mara,
             Action::ManageNodes,
             Object::Any,
+            Some(ProblemCode::Forbidden),
+        );
+        check(&mara, Action::ExplainSite, Object::Of(AccountId(1)), None);
+        check(
+            &mara,
+            Action::MoveSites,
+            Object::Of(AccountId(1)),
             Some(ProblemCode::Forbidden),
         );
         check(
