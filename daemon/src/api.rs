@@ -17,16 +17,18 @@ pub mod refusal;
 pub mod server;
 
 use crate::install::InstallJobs;
+use crate::moves::Moves;
 use crate::password::Passwords;
 use crate::picture::Picture;
 use crate::session::SessionSeal;
 use crate::view::Scene;
 use access::{Action, Actor, Object, can};
 use attempts::Attempts;
-use hwc_api::desired::{Desired, Site};
+use hwc_api::desired::{Desired, Node, Site};
 use hwc_api::ids::{NodeId, SessionId, SiteId};
 use hwc_api::problem::{Problem, ProblemCode};
 use hwc_api::time::WallTime;
+use hwc_api::v1::{NodeView, SiteView};
 use hwc_registry::Registry;
 use hwc_runtime::clock::Clock;
 use std::sync::Arc;
@@ -105,6 +107,22 @@ impl Api {
         }
     }
 
+    /// Asks the brains to move sites, wherever they are: with what installing works with as well.
+    #[must_use]
+    pub fn moves(&self) -> Moves {
+        let rooms = self.installs.clone();
+        Moves {
+            me: self.me,
+            registry: rooms.registry,
+            desired: rooms.desired,
+            picture: rooms.picture,
+            group: rooms.group,
+            inputs: rooms.inputs,
+            clock: rooms.clock,
+            tasks: rooms.tasks,
+        }
+    }
+
     /// Waits until this node has applied what `change` just did, so that the answer to it already
     /// shows it: the change may have been made by the leader a moment before it arrives here.
     pub async fn after_change<T>(&self, find: impl Fn(&Desired) -> Option<T>) -> Option<T> {
@@ -138,6 +156,38 @@ impl Api {
         can(actor, action, Object::Of(site.account))?;
         Ok(site.clone())
     }
+
+    /// A site as it is seen after a change of it.
+    ///
+    /// # Errors
+    /// Not found, where it was deleted meanwhile.
+    pub fn site_view(&self, id: SiteId) -> Result<SiteView, Problem> {
+        let now = self.now();
+        let site = now.desired.sites.get(&id);
+        let site = site.ok_or_else(|| not_found("site"))?;
+        Ok(now.scene().site(site))
+    }
+
+    /// A node as it is seen after a change of it.
+    ///
+    /// # Errors
+    /// Unknown, where it was removed meanwhile.
+    pub fn node_view(&self, id: NodeId) -> Result<NodeView, Problem> {
+        let now = self.now();
+        Ok(now.scene().node(active_node(&now, id)?))
+    }
+}
+
+/// A node that belongs to the cluster.
+///
+/// # Errors
+/// Unknown, where there is none.
+pub fn active_node(now: &Now, id: NodeId) -> Result<&Node, Problem> {
+    let mut nodes = now.desired.active_nodes();
+    nodes.find(|node| node.id == id).ok_or_else(|| {
+        Problem::new(ProblemCode::UnknownNode, "The cluster has no such node.")
+            .detail(id.to_string())
+    })
 }
 
 /// There is no such thing, or it is none of the asker's.

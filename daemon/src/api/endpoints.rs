@@ -6,16 +6,31 @@ mod account_list;
 mod account_read;
 mod app_install;
 mod app_list;
+mod balancing_read;
+mod balancing_set;
 mod job_read;
+mod move_list;
+mod node_drain;
+mod node_drain_read;
 mod node_list;
 mod node_remove;
+mod node_services_set;
 mod node_token_create;
+mod node_undrain;
+mod node_zone_set;
+mod registry_read;
 mod session_create;
 mod session_delete;
 mod session_read;
 mod site_create;
 mod site_delete;
+mod site_explain;
+mod site_hold;
 mod site_list;
+mod site_move;
+mod site_move_call_off;
+mod site_move_list;
+mod site_pin;
 mod site_read;
 mod status_read;
 mod token_create;
@@ -71,6 +86,15 @@ pub fn endpoints() -> Vec<Endpoint> {
         site_create::endpoint(),
         site_read::endpoint(),
         site_delete::endpoint(),
+        site_move::endpoint(),
+        site_move_call_off::endpoint(),
+        site_move_list::endpoint(),
+        site_explain::endpoint(),
+        site_pin::endpoint(),
+        site_hold::endpoint(),
+        move_list::endpoint(),
+        balancing_read::endpoint(),
+        balancing_set::endpoint(),
         app_list::endpoint(),
         app_install::endpoint(),
         job_read::endpoint(),
@@ -84,6 +108,12 @@ pub fn endpoints() -> Vec<Endpoint> {
         node_list::endpoint(),
         node_remove::endpoint(),
         node_token_create::endpoint(),
+        node_zone_set::endpoint(),
+        node_services_set::endpoint(),
+        node_drain::endpoint(),
+        node_drain_read::endpoint(),
+        node_undrain::endpoint(),
+        registry_read::endpoint(),
         status_read::endpoint(),
         super::events::endpoint(),
     ]

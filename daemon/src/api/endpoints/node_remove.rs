@@ -1,15 +1,14 @@
 //! `DELETE /nodes/{node}`: take a node out of the cluster for good.
 
 use super::{Access, Endpoint};
-use crate::api::Api;
 use crate::api::access::Action;
 use crate::api::refusal::{Answer, Parameters};
+use crate::api::{Api, active_node};
 use axum::Json;
 use axum::extract::State;
 use axum::routing::delete;
 use hwc_api::change::Change;
 use hwc_api::ids::NodeId;
-use hwc_api::problem::{Problem, ProblemCode};
 use hwc_api::v1::{Method, Nothing};
 use std::sync::Arc;
 
@@ -27,10 +26,7 @@ async fn remove(
     State(api): State<Arc<Api>>,
     Parameters(node): Parameters<NodeId>,
 ) -> Answer<Nothing> {
-    let now = api.now();
-    if !now.desired.active_nodes().any(|known| known.id == node) {
-        return Err(Problem::new(ProblemCode::UnknownNode, "The cluster has no such node.").into());
-    }
+    active_node(&api.now(), node)?;
     api.registry.change(Change::RemoveNode { node }).await?;
     tracing::info!(node.id = %node, "node removed");
     Ok(Json(Nothing {}))
