@@ -5,8 +5,17 @@
 
 mod accounts;
 mod apps;
+mod balancing;
 mod cluster;
+mod drains;
+mod explain;
+mod move_words;
+mod moves;
+mod node_settings;
 mod nodes;
+mod registry;
+mod site_move;
+mod site_stay;
 mod sites;
 mod status;
 mod table;
@@ -40,15 +49,19 @@ pub struct Arguments {
 enum Command {
     /// Nodes, sites, their copies and how old those are.
     Status(status::Arguments),
-    /// Begin a cluster.
+    /// Begin a cluster; see and change what concerns all nodes.
     #[command(subcommand)]
     Cluster(cluster::Command),
-    /// List, add and remove nodes.
+    /// List, add, drain, change and remove nodes.
     #[command(subcommand)]
     Node(nodes::Command),
-    /// List, create, show and delete sites.
+    /// List, create, show, move and delete sites.
     #[command(subcommand)]
     Site(sites::Command),
+    /// What moves, and the receipts of what has moved.
+    Moves(moves::Arguments),
+    /// Why a site is where it is, and where it would go.
+    Explain(explain::Arguments),
     /// List and install applications.
     #[command(subcommand)]
     App(apps::Command),
@@ -112,6 +125,8 @@ pub async fn run(arguments: Arguments) -> ExitCode {
         Command::Cluster(command) => cluster::run(&session, command).await,
         Command::Node(command) => nodes::run(&session, command).await,
         Command::Site(command) => sites::run(&session, command).await,
+        Command::Moves(arguments) => moves::run(&session, arguments).await,
+        Command::Explain(arguments) => explain::run(&session, arguments).await,
         Command::App(command) => apps::run(&session, command).await,
         Command::Account(command) => accounts::run(&session, command).await,
     };

@@ -1,6 +1,6 @@
-//! `hwc cluster init`: begin a cluster with this node.
+//! `hwc cluster …`: begin a cluster with this node; what concerns all nodes in files beside.
 
-use super::{Failure, Session, say};
+use super::{Failure, Session, balancing, registry, say};
 use crate::setup::{FirstAdministrator, InitRequest};
 use anyhow::Context;
 use clap::{Args, Subcommand};
@@ -22,6 +22,12 @@ const READY_PAUSE: Duration = Duration::from_millis(200);
 pub enum Command {
     /// Make this node the first of a new cluster.
     Init(Init),
+    /// Show or change how load is spread.
+    Balancing(balancing::Arguments),
+    /// Show who keeps the settings.
+    Registry,
+    /// Go on without nodes that are gone for good, when most voters are among them.
+    DeclareLost(registry::Lost),
 }
 
 /// What a new cluster needs to know.
@@ -53,6 +59,9 @@ pub struct Init {
 pub async fn run(session: &Session, command: Command) -> Result<(), Failure> {
     match command {
         Command::Init(init) => begin(session, init).await,
+        Command::Balancing(arguments) => balancing::run(session, arguments).await,
+        Command::Registry => registry::show(session).await,
+        Command::DeclareLost(lost) => registry::declare_lost(session, lost).await,
     }
 }
 

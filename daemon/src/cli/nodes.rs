@@ -1,8 +1,9 @@
-//! `hwc node …`: list, add and remove nodes.
+//! `hwc node …`: list, add and remove nodes; the rest of what concerns one node in files beside.
 
 use super::cluster::{node_name, wait_until_ready};
+use super::node_settings::service_names;
 use super::table::{size, table};
-use super::{Failure, Session, say};
+use super::{Failure, Session, drains, node_settings, say};
 use crate::setup::JoinRequest;
 use anyhow::anyhow;
 use clap::{Args, Subcommand};
@@ -25,6 +26,17 @@ pub enum Command {
     },
     /// Make this node a member of an existing cluster.
     Join(Join),
+    /// Empty a node: its sites move away, its copies are made elsewhere. Visitors notice nothing.
+    Drain(drains::Drain),
+    /// Put a node back to use that was drained, or is being drained.
+    Undrain {
+        /// Its name.
+        node: NodeName,
+    },
+    /// Say where a node stands.
+    Zone(node_settings::Zone),
+    /// Show or switch the services of a node.
+    Services(node_settings::Services),
     /// Take a node out for good.
     Remove {
         /// Its name.
@@ -76,6 +88,10 @@ pub async fn run(session: &Session, command: Command) -> Result<(), Failure> {
                 "This node is a member of the cluster.".to_owned()
             })
         }
+        Command::Drain(drain) => drains::drain(session, drain).await,
+        Command::Undrain { node } => drains::undrain(session, node).await,
+        Command::Zone(zone) => node_settings::zone(session, zone).await,
+        Command::Services(services) => node_settings::services(session, services).await,
         Command::Remove { node, yes } => remove(session, node, yes).await,
     }
 }
@@ -87,21 +103,20 @@ async fn remove(session: &Session, name: NodeName, is_confirmed: bool) -> Result
         );
         return Err(anyhow!("add --yes to remove {name} for good").into());
     }
-    let nodes = session.client.call(&ListNodes).await?;
-    let names: Vec<_> = nodes
-        .iter()
-        .map(|view| view.node.name.to_string())
-        .collect();
-    let found = nodes.iter().find(|view| view.node.name == name);
-    let found =
-        found.ok_or_else(|| anyhow!("there is no node {name}; there are {}", names.join(", ")))?;
-    let done = session
-        .client
-        .call(&RemoveNode {
-            node: found.node.id,
-        })
-        .await?;
+    let node = find_node(session, &name).await?.node.id;
+    let done = session.client.call(&RemoveNode { node }).await?;
     session.print(&done, |_| format!("{name} is removed."))
+}
+
+/// The node of a name.
+pub async fn find_node(session: &Session, name: &NodeName) -> Result<NodeView, Failure> {
+    let nodes = session.client.call(&ListNodes).await?;
+    if let Some(found) = nodes.iter().find(|view| view.node.name == *name) {
+        return Ok(found.clone());
+    }
+    let names = nodes.iter().map(|view| view.node.name.to_string());
+    let names: Vec<_> = names.collect();
+    Err(anyhow!("there is no node {name}; there are {}", names.join(", ")).into())
 }
 
 /// The nodes as a table.
@@ -112,7 +127,8 @@ pub fn nodes_table(nodes: &[NodeView]) -> String {
         &[
             "NODE",
             "ADDRESS",
-            "HEALTH",
+            "ZONE",
+            "STATE",
             "LOAD",
             "POOL FREE",
             "LIVE SITES",
@@ -129,13 +145,26 @@ fn row(view: &NodeView) -> Vec<String> {
     vec![
         view.node.name.to_string(),
         view.address.to_string(),
-        health(view.health).to_owned(),
+        view.zone.to_string(),
+        state(view),
         observed.map_or_else(dash, |o| format!("{:.2}", o.load_1m)),
         observed.map_or_else(dash, |o| size(o.pool_free_bytes)),
         view.live_sites.to_string(),
         view.live_databases.to_string(),
         view.copies.to_string(),
     ]
+}
+
+/// How a node answers, and what is special about it.
+fn state(view: &NodeView) -> String {
+    let mut words = vec![health(view.health).to_owned()];
+    if view.drain.is_some() {
+        words.push("drained".to_owned());
+    }
+    if !view.switched_off.is_empty() {
+        words.push(format!("without {}", service_names(&view.switched_off)));
+    }
+    words.join(", ")
 }
 
 const fn health(health: NodeHealth) -> &'static str {

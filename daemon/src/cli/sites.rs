@@ -1,15 +1,18 @@
-//! `hwc site …`.
+//! `hwc site …`: list, create, show and delete sites; moves, pins and holds in files beside.
 
+use super::move_words::state as moving_state;
 use super::table::{age, size, table};
-use super::{Failure, Session, say};
+use super::{Failure, Session, say, site_move, site_stay};
 use anyhow::anyhow;
 use clap::Subcommand;
 use hwc_api::ids::{AccountId, SiteId};
 use hwc_api::names::{DomainName, LoginName};
+use hwc_api::time::WallTime;
 use hwc_api::v1::{
     CopyView, CreateSite, CreateSiteBody, DatasetView, DeleteSite, DeleteSiteBody, ListAccounts,
     ListSites, LiveState, SiteView,
 };
+use hwc_runtime::clock::Clock;
 
 /// Sites.
 #[derive(Debug, Subcommand)]
@@ -32,6 +35,12 @@ pub enum Command {
         /// Its domain.
         domain: DomainName,
     },
+    /// Move a site and its databases to another node. Visitors notice nothing but a pause.
+    Move(site_move::Arguments),
+    /// Pin a site to a node, or let it go.
+    Pin(site_stay::Pin),
+    /// Keep a site from being moved to spread load.
+    Hold(site_stay::Hold),
     /// Delete a site with its databases.
     Delete {
         /// Its main domain.
@@ -46,7 +55,7 @@ pub async fn run(session: &Session, command: Command) -> Result<(), Failure> {
     match command {
         Command::List => {
             let sites = session.client.call(&ListSites).await?;
-            session.print(&sites, |sites| sites_table(sites))
+            session.print(&sites, |sites| sites_table(sites, Clock::system().wall()))
         }
         Command::Create {
             domain,
@@ -68,8 +77,13 @@ pub async fn run(session: &Session, command: Command) -> Result<(), Failure> {
         }
         Command::Show { domain } => {
             let site = find(session, &domain).await?;
-            session.print(&site, |site| sites_table(std::slice::from_ref(site)))
+            session.print(&site, |site| {
+                sites_table(std::slice::from_ref(site), Clock::system().wall())
+            })
         }
+        Command::Move(arguments) => site_move::run(session, arguments).await,
+        Command::Pin(pin) => site_stay::pin(session, pin).await,
+        Command::Hold(hold) => site_stay::hold(session, hold).await,
         Command::Delete { domain, yes } => {
             let site = find(session, &domain).await?;
             if !yes {
@@ -110,15 +124,23 @@ pub async fn account_id(session: &Session, login: &LoginName) -> Result<AccountI
         .ok_or_else(|| anyhow!("there is no account {login}").into())
 }
 
+/// The column of the live node.
+const LIVE_ON: usize = 2;
+
 /// Sites with their datasets, a line each.
 #[must_use]
-pub fn sites_table(sites: &[SiteView]) -> String {
+pub fn sites_table(sites: &[SiteView], now: WallTime) -> String {
     let mut rows = Vec::new();
     for site in sites {
         let name = format!("{} ({})", site.title, number(site.id));
-        rows.push(row(name, &site.files));
+        let mut first = row(name, &site.files, now);
+        if let Some(live) = first.get_mut(LIVE_ON) {
+            live.push_str(&stay(site));
+        }
+        rows.push(first);
         for database in &site.databases {
-            rows.push(row(format!("  db {}", database.name), &database.dataset));
+            let name = format!("  db {}", database.name);
+            rows.push(row(name, &database.dataset, now));
         }
     }
     table(&["SITE", "STATE", "LIVE ON", "USED", "COPIES"], &rows)
@@ -128,7 +150,16 @@ fn number(site: SiteId) -> String {
     format!("site {site}")
 }
 
-fn row(name: String, dataset: &DatasetView) -> Vec<String> {
+/// Where a site is to stay.
+fn stay(site: &SiteView) -> String {
+    match (&site.pin, site.hold_until) {
+        (Some(node), _) => format!(" (pinned to {})", node.name),
+        (None, Some(_)) => " (held)".to_owned(),
+        (None, None) => String::new(),
+    }
+}
+
+fn row(name: String, dataset: &DatasetView, now: WallTime) -> Vec<String> {
     let live = dataset
         .live_node
         .as_ref()
@@ -136,11 +167,20 @@ fn row(name: String, dataset: &DatasetView) -> Vec<String> {
     let copies: Vec<_> = dataset.copies.iter().map(copy).collect();
     vec![
         name,
-        state(dataset.state).to_owned(),
+        dataset_state(dataset, now),
         live,
         size(dataset.used_bytes),
         copies.join(", "),
     ]
+}
+
+/// How a dataset stands, and the move that it is in; “hwc moves” says where it goes.
+fn dataset_state(dataset: &DatasetView, now: WallTime) -> String {
+    let state = state(dataset.state);
+    dataset.moving.as_ref().map_or_else(
+        || state.to_owned(),
+        |progress| format!("{state}, move: {}", moving_state(progress, now)),
+    )
 }
 
 fn copy(copy: &CopyView) -> String {

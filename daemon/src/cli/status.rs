@@ -2,9 +2,10 @@
 
 use super::nodes::nodes_table;
 use super::sites::sites_table;
+use super::table::age;
 use super::{Failure, Session};
 use clap::Args;
-use hwc_api::v1::{ReadStatus, StatusView};
+use hwc_api::v1::{NodeView, ReadStatus, StatusView};
 
 /// How to show it.
 #[derive(Debug, Args)]
@@ -26,7 +27,25 @@ fn text(status: &StatusView) -> String {
         status.name,
         status.answered_by.name,
         status.index,
-        nodes_table(&status.nodes),
-        sites_table(&status.sites),
+        nodes_table(&status.nodes) + &drains(status),
+        sites_table(&status.sites, status.at),
     )
+}
+
+/// The nodes that are being emptied, or are empty, a line each.
+fn drains(status: &StatusView) -> String {
+    let line = |view: &NodeView| {
+        let drain = view.drain.as_ref()?;
+        let since = age(status.at.since_ms(drain.since));
+        let left = view.live_sites + view.live_databases;
+        let note = match drain.note.as_str() {
+            "" => String::new(),
+            note => format!(": {note}"),
+        };
+        let name = &view.node.name;
+        Some(format!(
+            "{name} is drained since {since}, {left} still live on it{note}\n"
+        ))
+    };
+    status.nodes.iter().filter_map(line).collect()
 }

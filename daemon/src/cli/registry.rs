@@ -1,0 +1,152 @@
+//! `hwc cluster registry` and `declare-lost`: who keeps the settings; going on without nodes that
+//! are gone for good.
+
+use super::nodes::find_node;
+use super::table::table;
+use super::{Failure, Session};
+use anyhow::anyhow;
+use clap::Args;
+use hwc_api::names::NodeName;
+use hwc_api::v1::{
+    DeclareLost, DeclareLostBody, DeclareLostView, NodeRef, ReadRegistry, RegistryView,
+};
+
+/// Which nodes are gone.
+#[derive(Debug, Args)]
+pub struct Lost {
+    /// Their names.
+    #[arg(required = true)]
+    nodes: Vec<NodeName>,
+    /// Do it; otherwise only what it means is shown.
+    #[arg(long)]
+    yes: bool,
+}
+
+pub async fn show(session: &Session) -> Result<(), Failure> {
+    let view = session.client.call(&ReadRegistry).await?;
+    session.print(&view, registry_text)
+}
+
+pub async fn declare_lost(session: &Session, arguments: Lost) -> Result<(), Failure> {
+    let mut nodes = Vec::new();
+    for name in &arguments.nodes {
+        nodes.push(find_node(session, name).await?.node.id);
+    }
+    let body = DeclareLostBody {
+        nodes,
+        is_confirmed: arguments.yes,
+    };
+    let view = session.client.call(&DeclareLost { body }).await?;
+    session.print(&view, lost_text)?;
+    if view.is_done {
+        return Ok(());
+    }
+    let names = names(&view.lost);
+    Err(anyhow!("add --yes to give up {names} for good").into())
+}
+
+fn registry_text(view: &RegistryView) -> String {
+    let state = if view.is_writable {
+        "Settings can be changed"
+    } else {
+        "Settings are read-only: most voters are out of reach"
+    };
+    let leader = view.leader.as_ref();
+    let leader = leader.map_or_else(
+        || "no leader".to_owned(),
+        |node| format!("{} leads", node.name),
+    );
+    let voter = |node: &NodeRef| {
+        let is_out = view.out_of_reach.contains(node);
+        let reach = if is_out { "out of reach" } else { "in reach" };
+        vec![node.name.to_string(), "voter".to_owned(), reach.to_owned()]
+    };
+    let learner = |node: &NodeRef| vec![node.name.to_string(), "learner".to_owned()];
+    let voters = view.voters.iter().map(voter);
+    let rows: Vec<_> = voters.chain(view.learners.iter().map(learner)).collect();
+    let table = table(&["NODE", "ROLE", "REACH"], &rows);
+    format!("{state}; {leader}, change {}.\n\n{table}", view.index)
+}
+
+fn lost_text(view: &DeclareLostView) -> String {
+    let (lost, voters) = (names(&view.lost), names(&view.voters));
+    let sites = if view.sites_without_copy.is_empty() {
+        "No site is lost with them.".to_owned()
+    } else {
+        let sites = view.sites_without_copy.join(", ");
+        format!("No other node holds a copy of these sites; they are lost: {sites}.")
+    };
+    let (given_up, go_on) = if view.is_done {
+        ("are given up and can never return", "The settings go on")
+    } else {
+        (
+            "would be given up and could never return, even with their disks whole",
+            "The settings would go on",
+        )
+    };
+    format!(
+        "{lost} {given_up}.\n\
+         {go_on} at change {} with {voters} as voters. What only the others had acknowledged is \
+         lost.\n\
+         {sites}",
+        view.index
+    )
+}
+
+fn names(nodes: &[NodeRef]) -> String {
+    let names: Vec<_> = nodes.iter().map(|node| node.name.to_string()).collect();
+    names.join(", ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use hwc_api::ids::NodeId;
+
+    fn node(id: u16) -> NodeRef {
+        NodeRef {
+            id: NodeId(id),
+            name: NodeName::parse(&format!("n{id}")).expect("a name"),
+        }
+    }
+
+    #[test]
+    fn the_registry_says_who_votes_and_who_is_out_of_reach() {
+        let view = RegistryView {
+            is_writable: false,
+            leader: None,
+            voters: vec![node(1), node(2)],
+            learners: vec![node(3)],
+            out_of_reach: vec![node(2)],
+            index: 42,
+        };
+        assert_eq!(
+            registry_text(&view),
+            "Settings are read-only: most voters are out of reach; no leader, change 42.\n\n\
+             NODE  ROLE     REACH\n\
+             n1    voter    in reach\n\
+             n2    voter    out of reach\n\
+             n3    learner\n"
+        );
+    }
+
+    #[test]
+    fn giving_nodes_up_says_first_what_it_means() {
+        let mut view = DeclareLostView {
+            lost: vec![node(2), node(3)],
+            voters: vec![node(1)],
+            index: 42,
+            sites_without_copy: vec!["a.example".to_owned()],
+            is_done: false,
+        };
+        let text = lost_text(&view);
+        assert!(text.starts_with("n2, n3 would be given up"), "{text}");
+        assert!(text.contains("at change 42 with n1 as voters"), "{text}");
+        assert!(text.ends_with("they are lost: a.example."), "{text}");
+        view.is_done = true;
+        view.sites_without_copy.clear();
+        let text = lost_text(&view);
+        assert!(text.starts_with("n2, n3 are given up"), "{text}");
+        assert!(text.ends_with("No site is lost with them."), "{text}");
+    }
+}
