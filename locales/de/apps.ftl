@@ -33,6 +33,9 @@ install-address = https://{ $domain }/
 
 ## Währenddessen und danach
 
+job-move-running = { $site } zieht um
+job-move-done = { $site } ist umgezogen
+job-move-failed = { $site } konnte nicht umziehen
 job-install-running = { $app } wird auf { $site } installiert
 job-install-done = { $app } { $version } wurde auf { $site } installiert
 job-install-failed = { $app } konnte auf { $site } nicht installiert werden

@@ -25,6 +25,34 @@ problem-database-limit = Ihr Konto hat so viele Datenbanken, wie es darf: { $det
 problem-database-taken = Eine Datenbank oder ein Benutzer dieses Namens besteht schon. Wählen Sie einen anderen Namen.
 problem-no-node = Kein Knoten kann es gerade aufnehmen: Zu wenige antworten, oder ihre Platten sind voll. Versuchen Sie es später.
 problem-unknown-node = Einen Knoten dieses Namens gibt es nicht.
+problem-node-down = Dieser Knoten antwortet nicht. Wählen Sie einen anderen, oder warten Sie, bis er wieder da ist.
+problem-node-draining = Dieser Knoten wird gerade geräumt. Nehmen Sie ihn erst wieder in Betrieb, oder wählen Sie einen anderen.
+problem-node-not-draining = Dieser Knoten wird nicht geräumt.
+problem-node-full = Auf diesem Knoten ist dafür nicht genug Platz frei. Wählen Sie einen anderen.
+problem-node-not-hosting = Dieser Knoten beherbergt nichts. Wählen Sie einen anderen.
+problem-node-alive = { $has_detail ->
+    [yes] { $detail } antwortet noch. Nur Knoten, die weg sind, können aufgegeben werden.
+   *[no] Dieser Knoten antwortet noch. Nur Knoten, die weg sind, können aufgegeben werden.
+}
+problem-already-there = Die Website ist schon auf diesem Knoten aktiv.
+problem-move-called-off = { $detail ->
+    [vetoed] Der Umzug wurde abgesagt. Die Website ist, wo sie war.
+    [needless] Der Umzug war nicht mehr nötig. Die Website ist, wo sie war.
+    [target-unfit] Der andere Knoten kann die Website nicht mehr aufnehmen. Sie ist, wo sie war.
+    [target-lost] Der andere Knoten antwortet nicht mehr. Die Website ist, wo sie war.
+    [too-long] Der Umzug dauerte länger, als Besucher warten sollen. Die Website ist, wo sie war.
+    [no-copy] Der andere Knoten konnte keine Kopie bekommen. Die Website ist, wo sie war.
+    [unit-stays] Ein anderer Teil der Website bleibt, darum auch dieser.
+    [not-live] Sie wurde anderswo aktiv oder gelöscht.
+    [stood-still] Der Knoten stand einen Moment still. Die Website ist, wo sie war.
+    [not-taken] Der andere Knoten hat die Website nicht übernommen. Sie ist, wo sie war.
+   *[other] Der Umzug wurde abgesagt. Die Website ist, wo sie war.
+}
+problem-too-few-copies = { $has_detail ->
+    [yes] Damit hätten { $detail } zu wenige Kopien. Fügen Sie erst einen Knoten hinzu, oder lassen Sie weniger Kopien zu.
+   *[no] Damit gäbe es zu wenige Kopien. Fügen Sie erst einen Knoten hinzu, oder lassen Sie weniger Kopien zu.
+}
+problem-last-node = Dies ist der letzte Knoten, der Websites beherbergt. Fügen Sie erst einen anderen hinzu.
 problem-node-taken = Name oder Adresse des Knotens gehört einem anderen Knoten des Clusters.
 problem-token-wrong = Dieser Beitrittsschlüssel ist unbekannt. Erzeugen Sie einen neuen.
 problem-token-used = Dieser Beitrittsschlüssel wurde schon benutzt: Jeder gilt für einen Knoten. Erzeugen Sie einen neuen.

@@ -33,6 +33,9 @@ install-address = https://{ $domain }/
 
 ## While it runs, and afterwards
 
+job-move-running = Moving { $site }
+job-move-done = { $site } was moved
+job-move-failed = { $site } could not be moved
 job-install-running = Installing { $app } on { $site }
 job-install-done = { $app } { $version } was installed on { $site }
 job-install-failed = { $app } could not be installed on { $site }

@@ -25,6 +25,34 @@ problem-database-limit = Your account has as many databases as it may: { $detail
 problem-database-taken = A database or user of this name exists already. Choose another name.
 problem-no-node = No node can take it just now: too few answer, or their disks are full. Try again later.
 problem-unknown-node = There is no node of this name.
+problem-node-down = That node does not answer. Choose another, or wait until it is back.
+problem-node-draining = That node is being drained. Put it back to use first, or choose another.
+problem-node-not-draining = That node is not being drained.
+problem-node-full = That node has not enough free space for it. Choose another.
+problem-node-not-hosting = That node hosts nothing. Choose another.
+problem-node-alive = { $has_detail ->
+    [yes] { $detail } still answers. Only nodes that are gone can be given up.
+   *[no] That node still answers. Only nodes that are gone can be given up.
+}
+problem-already-there = The site is live on that node already.
+problem-move-called-off = { $detail ->
+    [vetoed] The move was called off. The site is where it was.
+    [needless] The move was not needed any more. The site is where it was.
+    [target-unfit] The other node can’t take the site any more. It is where it was.
+    [target-lost] The other node does not answer any more. The site is where it was.
+    [too-long] The move took longer than visitors are to wait. The site is where it was.
+    [no-copy] The other node could not be given a copy. The site is where it was.
+    [unit-stays] Another part of the site stays, so this one does too.
+    [not-live] It went live elsewhere, or was deleted.
+    [stood-still] The node stood still for a moment. The site is where it was.
+    [not-taken] The other node did not take the site. It is where it was.
+   *[other] The move was called off. The site is where it was.
+}
+problem-too-few-copies = { $has_detail ->
+    [yes] That would leave { $detail } with too few copies. Add a node first, or allow fewer copies.
+   *[no] That would leave too few copies. Add a node first, or allow fewer copies.
+}
+problem-last-node = This is the last node that hosts sites. Add another first.
 problem-node-taken = The node’s name or address belongs to another node of the cluster.
 problem-token-wrong = This join token is unknown. Make a new one.
 problem-token-used = This join token was used already: each is good for one node. Make a new one.

@@ -11,8 +11,11 @@ pub use connection::{Connection, reconnect_delay_ms};
 
 use crate::page_data::Frame;
 use hwc_api::desired::Role;
-use hwc_api::ids::{AccountId, JobId, NodeId, SiteId};
-use hwc_api::v1::{AccountView, Event, JobView, NodeHealth, NodeView, SiteView};
+use hwc_api::ids::{AccountId, DatasetId, JobId, MoveId, NodeId, SiteId};
+use hwc_api::moves::{MoveProgress, MoveReceipt};
+use hwc_api::v1::{
+    AccountView, DrainView, Event, JobView, MoveView, NodeHealth, NodeView, SiteView,
+};
 use leptos::prelude::*;
 use std::collections::BTreeMap;
 
@@ -26,6 +29,9 @@ pub struct Settings {
     pub applied: Option<(u32, u32)>,
 }
 
+/// Receipts that are kept in sight.
+const RECEIPTS_MAX: usize = 200;
+
 /// The things in sight. Copies are cheap and show the same.
 #[derive(Debug, Clone, Copy)]
 pub struct Live {
@@ -37,6 +43,12 @@ pub struct Live {
     pub jobs: RwSignal<BTreeMap<JobId, JobView>>,
     /// Nodes, by id.
     pub nodes: RwSignal<BTreeMap<NodeId, NodeView>>,
+    /// Moves that are planned or under way, by dataset.
+    pub moves: RwSignal<BTreeMap<DatasetId, MoveView<MoveProgress>>>,
+    /// The newest receipts of moves, by number.
+    pub receipts: RwSignal<BTreeMap<MoveId, MoveView<MoveReceipt>>>,
+    /// Nodes that are being emptied, for administrators.
+    pub drains: RwSignal<BTreeMap<NodeId, DrainView>>,
     /// Accounts, for administrators.
     pub accounts: RwSignal<BTreeMap<AccountId, AccountView>>,
     /// The state of the settings.
@@ -54,6 +66,9 @@ impl Live {
             sites: RwSignal::default(),
             jobs: RwSignal::default(),
             nodes: RwSignal::default(),
+            moves: RwSignal::default(),
+            receipts: RwSignal::default(),
+            drains: RwSignal::default(),
             accounts: RwSignal::default(),
             settings: RwSignal::new(Settings {
                 is_writable: frame.status.is_writable,
@@ -98,6 +113,24 @@ impl Live {
             Event::Job(job) => self.put_job(*job),
             Event::Node(node) => self.nodes.update(|nodes| {
                 nodes.insert(node.node.id, *node);
+            }),
+            Event::Move(view) => self.moves.update(|moves| {
+                moves.insert(view.of.dataset, *view);
+            }),
+            Event::MoveGone(dataset) => self.moves.update(|moves| {
+                moves.remove(&dataset);
+            }),
+            Event::MoveEnded(view) => self.receipts.update(|receipts| {
+                receipts.insert(view.of.id, *view);
+                while receipts.len() > RECEIPTS_MAX {
+                    receipts.pop_first();
+                }
+            }),
+            Event::Drain(view) => self.drains.update(|drains| {
+                drains.insert(view.node.id, *view);
+            }),
+            Event::DrainGone(node) => self.drains.update(|drains| {
+                drains.remove(&node);
             }),
             Event::Account(account) => self.put_account(*account),
             Event::AccountGone(id) => self.accounts.update(|accounts| {

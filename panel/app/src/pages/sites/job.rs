@@ -46,12 +46,15 @@ pub fn JobPage() -> impl IntoView {
 fn Progress(id: SiteId, site: Signal<SiteView>, job: Signal<JobView>) -> impl IntoView {
     let app = job.with_untracked(app_of);
     let name = job_text::app_name(&app);
+    let is_move = app.is_empty();
+    let main = site.with_untracked(|site| site.title.clone());
     let running = Memo::new(move |_| job.with(|job| is_running(&job.job)));
     let problem = Memo::new(move |_| job.with(|job| job.job.outcome.as_ref()?.problem.clone()));
     let title = {
         let name = name.clone();
         Signal::derive(
             move || match (running.get(), problem.with(Option::is_some)) {
+                _ if is_move => job.with(|job| job_text::title(&job.job, Some(&main))),
                 (true, _) => tr!("job-title-running", app = name.clone()),
                 (false, false) => tr!("job-title-done", app = name.clone()),
                 (false, true) => tr!("job-title-failed", app = name.clone()),
@@ -165,8 +168,10 @@ fn StepsAndLog(
 }
 
 fn app_of(job: &JobView) -> String {
-    let JobKind::InstallApp { app, .. } = &job.job.kind;
-    app.clone()
+    match &job.job.kind {
+        JobKind::InstallApp { app, .. } => app.clone(),
+        JobKind::MoveSite { .. } => String::new(),
+    }
 }
 
 /// Before the first report there are no steps yet.
