@@ -346,3 +346,6 @@ impl feed::Known for BoardCore {
         self.get(node, key).cloned()
     }
 }
+
+#[cfg(test)]
+mod tests;

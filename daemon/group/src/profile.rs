@@ -8,7 +8,7 @@
 //!
 //! | | LAN | WAN |
 //! |---|---|---|
-//! | a member is asked every / answers within | 300 ms / 100 ms | 1 s / 400 ms |
+//! | a member is asked every / answers within | 300 ms / 100 ms | 1.5 s / 500 ms |
 //! | a suspect may object for | 800 ms | 6 s |
 //! | silent for so long before it is declared down | 1.75 s | 10 s |
 //! | a node's own pause that makes it fence | 1.5 s | 4 s |
@@ -152,8 +152,8 @@ const LAN: Timing = Timing {
 
 const WAN: Timing = Timing {
     membership: MembershipTiming {
-        probe_period: Duration::from_secs(1),
-        probe_rtt: Duration::from_millis(400),
+        probe_period: Duration::from_millis(1_500),
+        probe_rtt: Duration::from_millis(500),
         suspicion: Duration::from_secs(6),
         gossip_every: Duration::from_millis(400),
         announce_every: Duration::from_secs(60),

@@ -12,7 +12,7 @@ use std::collections::{BTreeMap, BTreeSet};
 /// Values in one delta, so that a frame stays well below its limit.
 const DELTA_BYTES_MAX: usize = 512 * 1024;
 /// Removed keys that are remembered; whoever was away for longer gets everything anew.
-const TOMBSTONES_MAX: usize = 20_000;
+pub(super) const TOMBSTONES_MAX: usize = 20_000;
 
 /// Why a value was not set.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -73,6 +73,13 @@ impl OwnSpace {
     #[must_use]
     pub fn get(&self, key: &str) -> Option<&Bytes> {
         self.entries.get(key)?.value.as_ref()
+    }
+
+    /// Whether a node may see what is under a key.
+    #[cfg(test)]
+    pub(super) fn is_shown(&self, key: &str, reader: NodeId) -> bool {
+        let own = self.entries.get(key);
+        own.is_some_and(|own| own.audience.includes(reader))
     }
 
     /// All keys and values.

@@ -5,13 +5,14 @@ use bytes::Bytes;
 use futures::SinkExt;
 use hwc_api::ids::NodeId;
 use hwc_group::board::wire::{self, FromOwner};
-use hwc_group::board::{Audience, BoardEvent};
+use hwc_group::board::{Audience, BoardEvent, Skipped};
 use hwc_runtime::dial::Service;
 use proptest::prelude::*;
 use proptest::strategy::ValueTree;
 use proptest::test_runner::TestRunner;
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
+use tokio_util::codec::{Framed, LengthDelimitedCodec};
 
 fn text(value: &str) -> Bytes {
     Bytes::copy_from_slice(value.as_bytes())
@@ -196,7 +197,7 @@ fn nonsense() -> Vec<Vec<Bytes>> {
 }
 
 #[tokio::test]
-async fn nonsense_from_a_member_costs_its_stream_and_nothing_else() {
+async fn nonsense_from_a_member_changes_nothing_and_is_counted() {
     let world = World::up(2).await;
     let start = world.nodes[&2].start;
     let hello = wire::encode(&FromOwner::Hello(start)).expect("encoded");
@@ -205,7 +206,8 @@ async fn nonsense_from_a_member_costs_its_stream_and_nothing_else() {
         // Half of them take over from the real stream before they go mad.
         let polite = n % 2 == 0;
         let stream = soon("a dial", dial.dial(NodeId(1), Service::Board)).await;
-        let mut stream = wire::framed(stream.expect("dialled"));
+        let codec = LengthDelimitedCodec::new();
+        let mut stream = Framed::new(stream.expect("dialled"), codec);
         let hello = polite.then(|| hello.clone());
         for frame in hello.into_iter().chain(frames) {
             // It may have been thrown out already.
@@ -222,6 +224,8 @@ async fn nonsense_from_a_member_costs_its_stream_and_nothing_else() {
     })
     .await;
     world.all_connected().await;
+    let skipped = world.group(1).board.counts().skipped;
+    assert!(skipped.contains_key(&Skipped::Frame), "{skipped:?}");
 }
 
 #[tokio::test]
