@@ -20,8 +20,17 @@ use tokio_util::sync::CancellationToken;
 #[derive(Debug, Clone)]
 struct Term {
     epoch: Epoch,
+    /// Cancelled when the gate closes: whoever would stay for long makes ready to leave.
+    closing: CancellationToken,
     /// Cancelled by a fence: whoever entered in this term ends at once.
     cut: CancellationToken,
+}
+
+impl Term {
+    fn cut(self) {
+        self.closing.cancel();
+        self.cut.cancel();
+    }
 }
 
 #[derive(Debug, Default)]
@@ -78,6 +87,7 @@ impl Door {
         let term = gate.open.as_ref().filter(|term| term.epoch == epoch)?;
         self.inside.send_modify(|inside| *inside += 1);
         Some(Pass {
+            closing: term.closing.clone(),
             cut: term.cut.clone(),
             door: Arc::clone(self),
         })
@@ -100,12 +110,20 @@ impl Door {
             if gate.open.as_ref().is_some_and(|term| term.epoch == epoch) {
                 return;
             }
+            let last = gate.last.take();
+            // A move was called off: who is still inside from before stays.
+            let stays = last.as_ref().filter(|term| term.epoch == epoch);
+            let cut = stays.map_or_else(CancellationToken::new, |term| term.cut.clone());
             // Guests of another epoch have no business under this one.
-            cut(gate.last.take());
-            cut(gate.open.take());
+            let others = last.filter(|term| term.epoch != epoch);
+            others
+                .into_iter()
+                .chain(gate.open.take())
+                .for_each(Term::cut);
             gate.open = Some(Term {
                 epoch,
-                cut: CancellationToken::new(),
+                closing: CancellationToken::new(),
+                cut,
             });
         }
         self.notify();
@@ -115,6 +133,7 @@ impl Door {
         {
             let mut gate = self.lock();
             let Some(term) = gate.open.take() else { return };
+            term.closing.cancel();
             gate.last = Some(term);
         }
         self.notify();
@@ -122,7 +141,9 @@ impl Door {
 
     fn fence(&self) {
         self.close();
-        cut(self.lock().last.take());
+        if let Some(term) = self.lock().last.take() {
+            term.cut();
+        }
     }
 
     async fn drained(&self) {
@@ -168,20 +189,21 @@ impl Door {
     }
 }
 
-fn cut(term: Option<Term>) {
-    if let Some(term) = term {
-        term.cut.cancel();
-    }
-}
-
 /// Leave to use this node's own services for one request or session.
 #[derive(Debug)]
 pub struct Pass {
     door: Arc<Door>,
+    closing: CancellationToken,
     cut: CancellationToken,
 }
 
 impl Pass {
+    /// Ends when the gate closes: nobody new comes in, and a holder who would stay for long makes
+    /// ready to leave. Cancel-safe.
+    pub fn closing(&self) -> impl Future<Output = ()> + Send + 'static {
+        self.closing.clone().cancelled_owned()
+    }
+
     /// Ends when the dataset is fenced: the holder must stop at once. Cancel-safe.
     pub fn cut(&self) -> impl Future<Output = ()> + Send + 'static {
         self.cut.clone().cancelled_owned()
@@ -352,6 +374,21 @@ mod tests {
         doors.open(DATASET, epoch(2));
         let new = door.enter(epoch(2)).expect("open");
         assert!(old.is_cut() && !new.is_cut());
+    }
+
+    #[test]
+    fn a_move_that_is_called_off_cuts_nobody() {
+        let doors = doors();
+        let door = doors.door(DATASET);
+        doors.open(DATASET, epoch(1));
+        let before = door.enter(epoch(1)).expect("open");
+        doors.close(DATASET);
+        assert!(before.closing.is_cancelled());
+        doors.open(DATASET, epoch(1));
+        let after = door.enter(epoch(1)).expect("open");
+        assert!(!before.is_cut() && !after.closing.is_cancelled());
+        doors.fence(DATASET);
+        assert!(before.is_cut() && after.is_cut());
     }
 
     #[tokio::test]
