@@ -7,5 +7,9 @@ mod access;
 mod bad_input;
 #[path = "api/fixture.rs"]
 mod fixture;
+#[path = "api/moves.rs"]
+mod moves;
+#[path = "api/nodes.rs"]
+mod nodes;
 #[path = "api/sessions.rs"]
 mod sessions;

@@ -1,14 +1,20 @@
 //! One node's API without visitors: a registry with one voter, an administrator, two customers.
+//!
+//! The conductor is stood in for: what other nodes show and what the brain answers is what a test
+//! says.
 
 use axum::Router;
 use axum::body::Body;
 use axum::http::{Request, StatusCode, header};
 use http_body_util::BodyExt;
-use hwc_api::change::Change;
-use hwc_api::desired::{Cluster, Limits, Role};
-use hwc_api::ids::{ClusterId, NodeId};
+use hwc_api::change::{Applied, Change};
+use hwc_api::desired::{Cluster, Desired, Limits, Role};
+use hwc_api::explanation::{Candidate, DatasetExplanation, Decision, Obstacle, Outcome};
+use hwc_api::ids::{ClusterId, DatasetId, NodeId, SiteId};
+use hwc_api::moves::MoveReason;
 use hwc_api::names::{EmailAddress, LoginName, NodeName};
 use hwc_api::observed::NodeObserved;
+use hwc_api::ownership::{Epoch, HolderState, RouteRecord};
 use hwc_api::time::WallTime;
 use hwc_api::v1::NodeHealth;
 use hwc_group::identity::{ClusterAuthority, NodeIdentity, Start};
@@ -17,6 +23,7 @@ use hwc_group::{Group, GroupSettings};
 use hwc_registry::{Registry, RegistryConfig, Timing};
 use hwc_runtime::clock::Clock;
 use hwc_runtime::lifecycle::Tasks;
+use hwc_state_machine::{DatasetEvent, Refused};
 use hwc_yakd::NodeConfig;
 use hwc_yakd::apps::{Catalogue, Installer};
 use hwc_yakd::config::SocketKey;
@@ -32,7 +39,7 @@ use serde_json::Value;
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use tempfile::TempDir;
 use tokio::sync::{mpsc, watch};
 use tower::ServiceExt;
@@ -44,11 +51,47 @@ const ME: NodeId = NodeId(1);
 pub struct TestApi {
     router: Router,
     pub registry: Registry,
+    /// What the cluster looks like.
+    pub picture: watch::Sender<Arc<Picture>>,
+    /// What is asked of the brain, and what it answers.
+    pub brain: Arc<Mutex<Brain>>,
     pub clock: Clock,
     /// The cluster's seal, as on every node.
     pub seal: SessionSeal,
     _folder: TempDir,
     _tasks: Tasks,
+}
+
+/// Stands in for the brain of the node.
+#[derive(Debug, Default)]
+pub struct Brain {
+    /// What it says to the next moves; it begins them where this is none.
+    pub refusal: Option<Refused>,
+    /// The moves that it was asked for.
+    pub asked: Vec<(DatasetId, NodeId, MoveReason)>,
+    /// The moves that it was told to call off.
+    pub called_off: Vec<DatasetId>,
+}
+
+impl Brain {
+    fn hear(&mut self, input: Input) {
+        match input {
+            Input::AskMove {
+                dataset,
+                to,
+                reason,
+                answer,
+            } => {
+                self.asked.push((dataset, to, reason));
+                let _gone = answer.send(self.refusal.map_or(Ok(()), Err));
+            }
+            Input::Explain { datasets, answer } => {
+                let _gone = answer.send(datasets.into_iter().map(explanation).collect());
+            }
+            Input::Dataset(dataset, DatasetEvent::CallOffMove) => self.called_off.push(dataset),
+            _ => {}
+        }
+    }
 }
 
 /// What came back.
@@ -102,15 +145,18 @@ impl TestApi {
             timing: Timing::default(),
         });
         let registry = registry.await.expect("a registry");
-        let (picture, seen) = watch::channel(Arc::new(picture(&clock)));
-        let revocations = picture.clone();
+        let (picture, seen) = watch::channel(Arc::new(first_picture(&clock)));
+        let (shown, brain) = (picture.clone(), Arc::new(Mutex::new(Brain::default())));
         let (inputs, mut heard) = mpsc::unbounded_channel();
+        let hearing = Arc::clone(&brain);
         tasks.spawn("stand-in for the conductor's loop", async move {
             while let Some(input) = heard.recv().await {
                 if let Input::Own(OwnFact::RevokedSession(session, _)) = input {
-                    revocations.send_modify(|picture| {
+                    shown.send_modify(|picture| {
                         Arc::make_mut(picture).revoked_sessions.insert(session);
                     });
+                } else {
+                    hearing.lock().expect("not poisoned").hear(input);
                 }
             }
         });
@@ -158,6 +204,8 @@ impl TestApi {
         let test = Self {
             router: endpoints::router(Arc::new(api)),
             registry,
+            picture,
+            brain,
             clock,
             seal,
             _folder: folder,
@@ -265,11 +313,135 @@ impl TestApi {
         assert_eq!(reply.status, StatusCode::OK, "{reply:?}");
         reply.body["id"].as_u64().expect("an id")
     }
+
+    /// The settings.
+    pub fn desired(&self) -> Arc<Desired> {
+        self.registry.desired().borrow().clone()
+    }
+
+    /// Asks what is refused with this status, code and field, and finds the settings as before. A
+    /// refused change may use an index up.
+    pub async fn refused(
+        &self,
+        token: Option<&str>,
+        (method, path, body): (&str, &str, &str),
+        expected: (u16, &str, &str),
+    ) -> Reply {
+        let settings = || Desired {
+            index: 0,
+            ..Desired::clone(&self.desired())
+        };
+        let before = settings();
+        let reply = self.ask(method, path, token, body).await;
+        assert_eq!(
+            (reply.status.as_u16(), reply.code(), reply.field()),
+            expected,
+            "{method} {path} {body} {reply:?}"
+        );
+        let message = reply.body["message"].as_str();
+        assert!(message.is_some_and(|m| m.len() > 10), "{reply:?}");
+        assert_eq!(
+            settings(),
+            before,
+            "{method} {path} {body} changed something"
+        );
+        reply
+    }
+
+    /// One more node joins, is up and has room.
+    pub async fn join(&self, name: &str) -> NodeId {
+        let (secret_hash, now) = (format!("secret of {name}"), self.clock.wall());
+        let change = Change::CreateJoinToken {
+            secret_hash: secret_hash.clone(),
+            expires_at: now.plus_ms(60_000),
+        };
+        self.registry.change(change).await.expect("a token");
+        let last = u8::try_from(self.desired().nodes.len() + 1).expect("a few nodes");
+        let change = Change::JoinNode {
+            secret_hash,
+            name: NodeName::parse(name).expect("a name"),
+            address: IpAddr::V4(Ipv4Addr::new(127, 0, 0, last)),
+            now,
+        };
+        let Ok(Applied::Node(node)) = self.registry.change(change).await else {
+            panic!("{name} does not join");
+        };
+        self.see(|picture| {
+            picture.health.insert(node.id, NodeHealth::Up);
+            picture.nodes.insert(node.id, observed(&self.clock));
+        });
+        node.id
+    }
+
+    /// The cluster looks different from here on.
+    pub fn see(&self, change: impl FnOnce(&mut Picture)) {
+        self.picture
+            .send_modify(|picture| change(Arc::make_mut(picture)));
+    }
+
+    /// A node dies.
+    pub fn see_down(&self, node: NodeId) {
+        self.see(|picture| {
+            picture.health.insert(node, NodeHealth::Down);
+        });
+    }
+
+    /// A node serves a dataset, and no other one does.
+    pub fn see_live(&self, dataset: DatasetId, node: NodeId) {
+        let route = RouteRecord {
+            state: HolderState::Live,
+            epoch: Epoch::NONE,
+            is_open: true,
+        };
+        self.see(|picture| {
+            picture.routes.insert(dataset, [(node, route)].into());
+        });
+    }
+
+    /// The dataset of a site's files.
+    pub fn files(&self, site: u64) -> DatasetId {
+        let site = SiteId(u32::try_from(site).expect("a small number"));
+        self.desired().sites[&site].dataset
+    }
 }
 
-/// A node that is up, alone, with room.
-fn picture(clock: &Clock) -> Picture {
-    let observed = NodeObserved {
+/// What a brain might say, with one candidate.
+fn explanation(dataset: DatasetId) -> DatasetExplanation {
+    let candidate = Candidate {
+        node: NodeId(2),
+        score: Some(40),
+        unfit: None,
+        has_copy: true,
+        load_percent: 40,
+        free_bytes: 1 << 30,
+    };
+    let outcome = Outcome::Move {
+        to: ME,
+        reason: MoveReason::Balance,
+        load_percent: 90,
+        target_load_percent: 40,
+    };
+    let decision = Decision {
+        at: WallTime(1),
+        by: NodeId(2),
+        dataset,
+        outcome,
+        candidates: vec![candidate.clone()],
+    };
+    DatasetExplanation {
+        dataset,
+        by: ME,
+        state: HolderState::Live,
+        epoch: Epoch::NONE,
+        candidates: vec![candidate],
+        obstacle: Some(Obstacle::CoolDown),
+        decisions: vec![decision],
+    }
+}
+
+/// A node's report: nothing to do, and room.
+fn observed(clock: &Clock) -> NodeObserved {
+    NodeObserved {
         version: "test".to_owned(),
         boot: hwc_api::ids::BootId(1),
         started_at: WallTime::default(),
@@ -287,10 +459,14 @@ fn picture(clock: &Clock) -> Picture {
         registry_leader: Some(ME),
         services: Vec::new(),
         problems: Vec::new(),
-    };
+    }
+}
+
+/// A node that is up, alone, with room.
+fn first_picture(clock: &Clock) -> Picture {
     Picture {
         health: BTreeMap::from([(ME, NodeHealth::Up)]),
-        nodes: BTreeMap::from([(ME, observed)]),
+        nodes: BTreeMap::from([(ME, observed(clock))]),
         is_registry_writable: true,
         registry_leader: Some(ME),
         ..Picture::default()
