@@ -23,6 +23,16 @@ pub enum Bug {
     AcknowledgedWithoutFence,
     /// A live node that was not heard in a winner's round gives in without contesting.
     NoContest,
+    /// Planned moves begin whatever the budgets of the cluster and of nodes say.
+    MoveBudgetIgnored,
+    /// What moved not long ago is handed over again.
+    CoolDownIgnored,
+    /// Moves that spread load begin without waiting to be vetoed, and whatever was held or pinned.
+    VetoWindowSkipped,
+    /// A set is trimmed to members that are not known to hold a copy.
+    SetTrimmedUnconfirmed,
+    /// A move goes on to a node that is drained, or hosts nothing, meanwhile.
+    TargetNotChecked,
 }
 
 /// The rules that are not followed.

@@ -85,6 +85,7 @@ mod moves;
 mod ownership;
 mod peers;
 pub mod placement;
+mod planner;
 mod row;
 mod status;
 mod time;

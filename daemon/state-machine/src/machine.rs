@@ -5,20 +5,39 @@
 use crate::action::Action;
 use crate::bugs::Bugs;
 use crate::event::{DatasetEvent, Event, InventoryItem, RegistryView};
-use crate::facts::{ClusterFacts, DatasetFacts};
 use crate::moves::{MoveStatus, Refused};
 use crate::ownership::{Context, Counters, Ownership};
 use crate::peers::Peers;
+use crate::planner::{MoveOrder, Order, Output, Planner, View};
 use crate::status::DatasetStatus;
 use crate::time::Millis;
 use crate::timers::Timers;
-use hwc_api::explanation::{DatasetExplanation, Unfit};
+use hwc_api::explanation::DatasetExplanation;
 use hwc_api::ids::{BootId, DatasetId, NodeId};
 use hwc_api::ownership::{Epoch, HolderRecord, SnapshotId, Speaker};
+use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 
+/// No plan gives more orders to datasets in one step, each resting on what the one before did;
+/// more would be two that undo each other.
+const MOST_ROUNDS_PER_STEP: usize = 16;
+
+/// What the planner looks at: all but the planner, which changes meanwhile.
+macro_rules! view {
+    ($machine:expr, $now:expr) => {
+        View {
+            now: $now,
+            me: $machine.me.node,
+            timers: &$machine.timers,
+            peers: &$machine.peers,
+            datasets: &$machine.datasets,
+            bugs: &$machine.bugs,
+        }
+    };
+}
+
 /// The brain of one node, for all datasets it has heard of. See the crate's page for the contract.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct StateMachine {
     me: Speaker,
     timers: Timers,
@@ -29,8 +48,8 @@ pub struct StateMachine {
     datasets: BTreeMap<DatasetId, Ownership>,
     deadlines: BTreeSet<(Millis, DatasetId)>,
     counters: Counters,
-    cluster: Option<ClusterFacts>,
-    loads: BTreeMap<DatasetId, DatasetFacts>,
+    planner: Planner,
+    #[serde(skip)]
     bugs: Bugs,
 }
 
@@ -51,8 +70,7 @@ impl StateMachine {
             datasets: BTreeMap::new(),
             deadlines: BTreeSet::new(),
             counters: Counters::default(),
-            cluster: None,
-            loads: BTreeMap::new(),
+            planner: Planner::default(),
             bugs: Bugs::default(),
         }
     }
@@ -68,11 +86,15 @@ impl StateMachine {
     /// Takes in one event and returns what is to be done about it, in order. `now` never goes back.
     pub fn step(&mut self, now: Millis, event: Event) -> Vec<Action> {
         let mut actions = Vec::new();
+        let mut depth = Depth::Advance;
         match event {
             Event::Booted { boot, inventory } => self.boot(now, boot, inventory, &mut actions),
             // A brain that doesn't know what is on its disk must not judge anything.
             _ if !self.has_booted => debug_assert!(false, "{event:?} before Booted"),
-            Event::Registry(view) => self.learn_registry(now, view, &mut actions),
+            Event::Registry(view) => {
+                self.learn_registry(now, view, &mut actions);
+                depth = Depth::Decide;
+            }
             Event::PeerAlive { node } => {
                 self.peers.alive(node, now);
                 self.settle_all(now, &mut actions);
@@ -91,23 +113,32 @@ impl StateMachine {
                 }
                 self.settle_all(now, &mut actions);
             }
-            Event::Cluster(facts) => self.cluster = Some(facts),
-            Event::Loads(loads) => self.loads = loads,
-            Event::Tick => self.settle_due(now, &mut actions),
+            Event::Cluster(facts) => {
+                self.with_planner(now, &mut actions, |planner, view, _| {
+                    planner.learn_cluster(facts, view);
+                });
+                depth = Depth::Decide;
+            }
+            Event::Loads(loads) => self.planner.learn_loads(loads),
+            Event::Tick => {
+                self.settle_due(now, &mut actions);
+                if self.planner.wake_at().is_some_and(|at| at <= now) {
+                    depth = Depth::Decide;
+                }
+            }
             Event::Gap { length_ms: _ } => self.wake_up(now, &mut actions),
-            Event::Dataset {
-                dataset,
-                event: DatasetEvent::MoveTo { node, .. },
-            } if self.can_move(dataset, node).is_err() => {}
             Event::Dataset { dataset, event } => self.tell(now, dataset, event, &mut actions),
         }
+        self.plan(now, depth, &mut actions);
         actions
     }
 
     /// When [`Event::Tick`] is due next; `None` while nothing waits for time to pass.
     #[must_use]
     pub fn next_deadline(&self) -> Option<Millis> {
-        self.deadlines.first().map(|(at, _)| *at)
+        let dataset = self.deadlines.first().map(|(at, _)| *at);
+        let planner = self.planner.wake_at();
+        dataset.into_iter().chain(planner).min()
     }
 
     /// Which node this is the brain of, and of which start.
@@ -157,67 +188,41 @@ impl StateMachine {
     }
 
     /// The nodes that should be shown this node's record of a dataset: the other members of its
-    /// set and whoever else shows a copy.
+    /// set, whoever else shows a copy, and the leader of the registry.
     #[must_use]
     pub fn audience(&self, dataset: DatasetId) -> BTreeSet<NodeId> {
-        self.datasets
-            .get(&dataset)
+        let ownership = self.datasets.get(&dataset);
+        let mut audience = ownership
             .map(|ownership| ownership.audience(self.me.node))
-            .unwrap_or_default()
+            .unwrap_or_default();
+        audience.extend(self.planner.leader().filter(|node| *node != self.me.node));
+        audience
     }
 
-    /// Whether the dataset, which is to be live here, can be moved to `to`.
+    /// Whether the dataset, which is to be live here, can be moved to `to`, with all of its site
+    /// that is live here.
     ///
     /// # Errors
     /// Why not.
     pub fn can_move(&self, dataset: DatasetId, to: NodeId) -> Result<(), Refused> {
-        let status = self.status(dataset).ok_or(Refused::UnknownDataset)?;
-        if status.is_deleted {
-            return Err(Refused::UnknownDataset);
-        }
-        let Some(cluster) = &self.cluster else {
-            return Err(Refused::TooEarly);
-        };
-        let Some(node) = cluster.nodes.get(&to) else {
-            return Err(Refused::UnknownNode);
-        };
-        if status.live == Some(to) {
-            return Err(Refused::AlreadyThere);
-        }
-        if status.live != Some(self.me.node) || !status.is_open {
-            return Err(Refused::NotLiveHere { live: status.live });
-        }
-        if let Some(to) = status.moving_to {
-            return Err(Refused::UnderWay { to });
-        }
-        let unfit = match node {
-            _ if !node.is_up => Some(Unfit::Down),
-            _ if !node.is_hosting => Some(Unfit::NotHosting),
-            _ if node.is_draining => Some(Unfit::Draining),
-            _ => None,
-        };
-        unfit.map_or(Ok(()), |unfit| Err(Refused::TargetUnfit(unfit)))
+        self.planner
+            .can_move(dataset, to, self.view(Millis::default()))
     }
 
-    /// The planned moves from here that are planned or under way, with the newest counts.
+    /// The moves from here that are planned or under way, with the newest counts.
     #[must_use]
     pub fn moves(&self) -> BTreeMap<DatasetId, MoveStatus> {
-        BTreeMap::new()
+        self.planner.moves(self.view(Millis::default()))
     }
 
-    /// Why a dataset is where it is; `None` if it was never heard of.
+    /// Why a dataset is where it is, and where it would go; `None` if it was never heard of.
     #[must_use]
-    pub fn explain(&self, dataset: DatasetId, _now: Millis) -> Option<DatasetExplanation> {
-        let ownership = self.datasets.get(&dataset)?;
-        Some(DatasetExplanation {
-            dataset,
-            by: self.me.node,
-            state: ownership.holder_state(),
-            epoch: ownership.status(self.me, &self.peers).seen,
-            candidates: Vec::new(),
-            obstacle: None,
-            decisions: Vec::new(),
-        })
+    pub fn explain(&self, dataset: DatasetId, now: Millis) -> Option<DatasetExplanation> {
+        self.planner.explain(dataset, self.view(now))
+    }
+
+    fn view(&self, now: Millis) -> View<'_> {
+        view!(self, now)
     }
 
     fn boot(
@@ -247,6 +252,7 @@ impl StateMachine {
                 changed.push(*dataset);
             }
         }
+        let moves = view.moves;
         for (dataset, policy) in view.datasets {
             let ownership = self.datasets.entry(dataset).or_default();
             if ownership.learn_policy(Some(policy)) || has_rejoined {
@@ -256,10 +262,12 @@ impl StateMachine {
         for dataset in changed {
             self.settle(now, dataset, actions);
         }
+        self.with_planner(now, actions, |planner, planner_view, _| {
+            planner.learn_registry(&moves, planner_view);
+        });
     }
 
     fn wake_up(&mut self, now: Millis, actions: &mut Vec<Action>) {
-        self.cluster = None;
         self.peers.forget(now);
         self.listening_since = now;
         let all: Vec<_> = self.datasets.keys().copied().collect();
@@ -268,6 +276,10 @@ impl StateMachine {
                 ownership.wake_up(context);
             });
         }
+        // Last: nothing may come before the fences.
+        self.with_planner(now, actions, |planner, view, output| {
+            planner.wake_up(view, output);
+        });
     }
 
     fn tell(
@@ -278,9 +290,53 @@ impl StateMachine {
         actions: &mut Vec<Action>,
     ) {
         self.datasets.entry(dataset).or_default();
-        self.with_ownership(now, dataset, actions, |ownership, context| {
-            ownership.take_in(event, context);
-        });
+        if let DatasetEvent::MoveTo { node, reason } = event {
+            self.with_planner(now, actions, |planner, view, output| {
+                planner.ask(dataset, node, reason, view, output);
+            });
+        } else if event == DatasetEvent::CallOffMove {
+            self.with_planner(now, actions, |planner, view, output| {
+                planner.ask_to_stay(dataset, view, output);
+            });
+        } else {
+            self.with_ownership(now, dataset, actions, |ownership, context| {
+                ownership.take_in(event, context);
+            });
+        }
+    }
+
+    /// Lets the planner move on, and datasets carry its orders out, until it has none.
+    fn plan(&mut self, now: Millis, depth: Depth, actions: &mut Vec<Action>) {
+        if depth == Depth::Decide {
+            self.with_planner(now, actions, Planner::decide);
+        }
+        for _ in 0..MOST_ROUNDS_PER_STEP {
+            if !self.with_planner(now, actions, Planner::advance) {
+                break;
+            }
+        }
+    }
+
+    /// Has the planner do something. Returns whether it gave orders; they are carried out.
+    fn with_planner(
+        &mut self,
+        now: Millis,
+        actions: &mut Vec<Action>,
+        think: impl FnOnce(&mut Planner, View<'_>, &mut Output),
+    ) -> bool {
+        let mut output = Output::default();
+        let view = view!(self, now);
+        think(&mut self.planner, view, &mut output);
+        actions.append(&mut output.actions);
+        let has_orders = !output.orders.is_empty();
+        for Order { dataset, what } in output.orders {
+            self.with_ownership(now, dataset, actions, |ownership, context| match what {
+                MoveOrder::Begin { to } => ownership.begin_move(to, context),
+                MoveOrder::PermitClosing => ownership.permit_closing(),
+                MoveOrder::CallOff { cause } => ownership.call_off_move(cause, context),
+            });
+        }
+        has_orders
     }
 
     fn settle_all(&mut self, now: Millis, actions: &mut Vec<Action>) {
@@ -314,9 +370,11 @@ impl StateMachine {
         actions: &mut Vec<Action>,
         take_in: impl FnOnce(&mut Ownership, &mut Context<'_>),
     ) {
+        let site_home = self.site_home(dataset);
         let Some(ownership) = self.datasets.get_mut(&dataset) else {
             return;
         };
+        let served_before = ownership.serving();
         if let Some(at) = ownership.wake_at() {
             self.deadlines.remove(&(at, dataset));
         }
@@ -327,6 +385,8 @@ impl StateMachine {
             peers: &self.peers,
             listening_since: self.listening_since,
             my_join_index: self.my_join_index,
+            leaving: self.planner.leaving(),
+            site_home,
             bugs: &self.bugs,
             counters: &mut self.counters,
             commands: Vec::new(),
@@ -342,5 +402,40 @@ impl StateMachine {
         if let Some(at) = ownership.wake_at() {
             self.deadlines.insert((at, dataset));
         }
+        let serves = ownership.serving();
+        if let Some(epoch) = serves.filter(|_| serves != served_before) {
+            self.note_claim(now, dataset, epoch, actions);
+        }
     }
+
+    fn note_claim(
+        &mut self,
+        now: Millis,
+        dataset: DatasetId,
+        epoch: Epoch,
+        actions: &mut Vec<Action>,
+    ) {
+        let mut output = Output::default();
+        let view = view!(self, now);
+        self.planner.note_claim(dataset, epoch, view, &mut output);
+        actions.append(&mut output.actions);
+    }
+
+    /// For a database: the node that serves the files of its site.
+    fn site_home(&self, dataset: DatasetId) -> Option<NodeId> {
+        let files = self.datasets.get(&dataset)?.policy()?.unit?.files;
+        if files == dataset {
+            return None;
+        }
+        self.datasets.get(&files)?.live_node(self.me.node)
+    }
+}
+
+/// How far the planner thinks after an event.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Depth {
+    /// Moves that are planned or under way go on.
+    Advance,
+    /// And it is looked for what should be planned.
+    Decide,
 }

@@ -81,6 +81,12 @@ pub enum Refused {
     /// The node is not fit to take it.
     #[error("the node is not fit to take it: {0:?}")]
     TargetUnfit(Unfit),
+    /// It is pinned to another node, to which it would be moved back.
+    #[error("it is pinned to node {to}")]
+    Pinned {
+        /// The node.
+        to: NodeId,
+    },
     /// It is live on that node already.
     #[error("it is live on that node already")]
     AlreadyThere,

@@ -15,6 +15,7 @@ mod fence;
 mod follow;
 mod judgement;
 mod moving;
+mod outlook;
 mod publish;
 mod receive;
 mod replicate;
@@ -24,6 +25,7 @@ mod view;
 use crate::action::Command;
 use crate::bugs::Bugs;
 use crate::event::{DatasetPolicy, StreamOffer};
+use crate::moves::CallOff;
 use crate::peers::Peers;
 use crate::row::{PersistToken, PersistedRow, StreamId, TransferId};
 use crate::time::Millis;
@@ -33,8 +35,11 @@ use hwc_api::ownership::{
     Epoch, HolderRecord, Lineage, LineageEntry, RouteRecord, SnapshotId, Speaker,
 };
 use hwc_api::time::WallTime;
+use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 use view::View;
+
+pub(crate) use outlook::Following;
 
 /// No chain of transitions is longer; more would be a transition that undoes another.
 const MOST_TRANSITIONS_PER_STEP: usize = 32;
@@ -47,6 +52,10 @@ pub(crate) struct Context<'a> {
     pub(crate) peers: &'a Peers,
     pub(crate) listening_since: Millis,
     pub(crate) my_join_index: u64,
+    /// The nodes that are to serve nothing: drained, or not hosting.
+    pub(crate) leaving: &'a BTreeSet<NodeId>,
+    /// For a database: the node that serves, or is about to serve, the files of its site.
+    pub(crate) site_home: Option<NodeId>,
     pub(crate) bugs: &'a Bugs,
     pub(crate) counters: &'a mut Counters,
     pub(crate) commands: Vec<Command>,
@@ -59,7 +68,7 @@ impl Context<'_> {
 }
 
 /// Names drawn by this brain, unique within its start.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Counters {
     persist: u64,
     transfer: u64,
@@ -78,7 +87,7 @@ impl Counters {
 }
 
 /// What this node is doing for the dataset.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 enum Role {
     #[default]
     Replica,
@@ -88,7 +97,7 @@ enum Role {
 }
 
 /// A claim that is under way.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 struct Claim {
     epoch: Epoch,
     /// Handed over by the live node in a planned move: nobody needs to be asked.
@@ -100,7 +109,7 @@ struct Claim {
 }
 
 /// Being live.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 struct Service {
     epoch: Epoch,
     heard: Vec<Speaker>,
@@ -112,14 +121,18 @@ struct Service {
 }
 
 /// A planned move to another node.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 struct Move {
     to: NodeId,
     since: Millis,
     gate: MoveGate,
+    /// The target is close enough to close the gate.
+    is_ready: bool,
+    /// The gate may be closed once the target is ready: the rest of the site is ready too.
+    may_close: bool,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 enum MoveGate {
     /// Serving, while the target is brought up to date.
     Open,
@@ -129,8 +142,24 @@ enum MoveGate {
     CalledOff,
 }
 
+/// How a planned move ended, as far as this node's part in it goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum MoveEnd {
+    /// Authority was handed over; this epoch ended.
+    Promoted { epoch: Epoch },
+    /// It came to nothing.
+    CalledOff(CallOff),
+}
+
+/// What a holder was sent and has confirmed, in this epoch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub(crate) struct Sent {
+    pub(crate) rounds: u32,
+    pub(crate) bytes: u64,
+}
+
 /// Being stopped.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 struct Fencing {
     epoch: Epoch,
     /// Whether the branch, once final, is to be compared with others.
@@ -138,17 +167,26 @@ struct Fencing {
 }
 
 /// Sending to one holder.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 struct Transfer {
-    under_way: Option<(TransferId, Lineage)>,
+    under_way: Option<Sending>,
     failures: u32,
     not_before: Millis,
     /// An increment was impossible: send the whole content next.
     send_whole: bool,
 }
 
+/// A transfer that is under way.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+struct Sending {
+    id: TransferId,
+    lineage: Lineage,
+    /// Changed bytes that the receiver lacks.
+    bytes: u64,
+}
+
 /// A local operation that changes the copy; while it runs nothing else may be judged by the copy.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 enum Operation {
     Filing { head: Lineage, winner: Lineage },
     RollingBack,
@@ -157,14 +195,14 @@ enum Operation {
 }
 
 /// A stream from the live node.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 struct Incoming {
     stream: StreamId,
     offer: StreamOffer,
     stage: Stage,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 enum Stage {
     Offered,
     Receiving,
@@ -173,7 +211,7 @@ enum Stage {
 }
 
 /// How long to keep quiet after claims that were given up.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 struct Backoff {
     given_up: u32,
     last: Millis,
@@ -181,7 +219,7 @@ struct Backoff {
 }
 
 /// The node's row, as wanted and as far as it has come.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 struct Row {
     wanted: PersistedRow,
     ordered: PersistedRow,
@@ -190,7 +228,7 @@ struct Row {
 }
 
 /// One dataset as one node sees it.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub(crate) struct Ownership {
     // What the registry and the peers say.
     policy: Option<DatasetPolicy>,
@@ -215,6 +253,10 @@ pub(crate) struct Ownership {
     grant: Option<(Epoch, Lineage)>,
     backoff: Backoff,
     claimable_since: Option<Millis>,
+    /// Per holder, in the present or last epoch of this node.
+    sent: BTreeMap<NodeId, Sent>,
+    /// How the last planned move from here ended; taken by the planner.
+    move_end: Option<MoveEnd>,
     /// Divergent copies offered to others, and when to offer them again.
     pushed: BTreeMap<SnapshotId, Millis>,
 

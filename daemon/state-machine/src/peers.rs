@@ -3,16 +3,17 @@
 
 use crate::time::Millis;
 use hwc_api::ids::{BootId, NodeId};
+use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
 /// What the failure detector says of a node.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 enum Liveness {
     Alive { since: Millis },
     Suspected,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 struct Peer {
     liveness: Liveness,
     board: Option<BootId>,
@@ -28,7 +29,7 @@ impl Peer {
 }
 
 /// All other nodes of which anything was said since the boot or the last gap.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Peers(BTreeMap<NodeId, Peer>);
 
 impl Peers {

@@ -36,6 +36,23 @@ pub struct Timers {
     pub retry_operation_ms: u64,
     /// How often a divergent copy or a grant is offered again while its receiver doesn't show it.
     pub offer_again_ms: u64,
+    /// How long a node that is to get its first copy of a dataset for a move may take.
+    pub full_copy_ms: u64,
+    /// How long a move is shown to the other nodes before it begins, so that nodes that decide at
+    /// the same time see each other's.
+    pub announce_ms: u64,
+    /// How long a node must have been up and well before sites are moved to it unasked.
+    pub steady_ms: u64,
+    /// After a move that was called off, the same is not decided again for so long.
+    pub retry_move_ms: u64,
+    /// After so long a node that is down counts as lost: its copies are made anew elsewhere. Much
+    /// longer than a restart takes.
+    pub rehome_after_ms: u64,
+    /// How long a set with too many members is left alone before it is trimmed: a member may have
+    /// been added for a move that is not known yet.
+    pub trim_after_ms: u64,
+    /// How often a change of a set is proposed again while nothing comes of it.
+    pub propose_again_ms: u64,
     /// How long anchors may have moved on before the row that keeps them is written again. An
     /// older anchor only keeps a snapshot for longer.
     pub save_anchors_ms: u64,
@@ -59,6 +76,13 @@ impl Timers {
             resend_longest_ms: 30_000,
             retry_operation_ms: 5_000,
             offer_again_ms: 10_000,
+            full_copy_ms: 4 * 3_600_000,
+            announce_ms: 3_000,
+            steady_ms: 60_000,
+            retry_move_ms: 60_000,
+            rehome_after_ms: 600_000,
+            trim_after_ms: 30_000,
+            propose_again_ms: 10_000,
             save_anchors_ms: 30_000,
         }
     }
@@ -80,6 +104,13 @@ impl Timers {
             resend_longest_ms: 60_000,
             retry_operation_ms: 5_000,
             offer_again_ms: 30_000,
+            full_copy_ms: 24 * 3_600_000,
+            announce_ms: 10_000,
+            steady_ms: 120_000,
+            retry_move_ms: 120_000,
+            rehome_after_ms: 1_800_000,
+            trim_after_ms: 60_000,
+            propose_again_ms: 30_000,
             save_anchors_ms: 30_000,
         }
     }

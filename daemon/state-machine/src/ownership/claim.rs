@@ -18,7 +18,7 @@ impl Ownership {
             return false;
         }
         let verdict = self.judge(context, &BTreeSet::new());
-        let Verdict::Best { rank } = verdict else {
+        let Verdict::Best { rank, yields } = verdict else {
             self.claimable_since = None;
             if let Some(at) = self.next_mute_at(context) {
                 self.wake(context, at);
@@ -30,7 +30,11 @@ impl Ownership {
             return false;
         }
         let since = *self.claimable_since.get_or_insert(context.now);
-        let delay = u64::from(rank).saturating_mul(context.timers.rank_delay_ms);
+        let mut delay = u64::from(rank).saturating_mul(context.timers.rank_delay_ms);
+        if yields {
+            // Time for the other one to claim, and to come to its end.
+            delay = delay.saturating_add(context.timers.ask_ms.saturating_mul(2));
+        }
         let due = since
             .plus(delay)
             .max(self.backoff.until)
@@ -143,6 +147,7 @@ impl Ownership {
         self.is_contending = false;
         self.against = Epoch::NONE;
         self.backoff = Backoff::default();
+        self.sent.clear();
         for view in self.views.values_mut() {
             view.acknowledged = None;
         }

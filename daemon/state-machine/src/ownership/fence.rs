@@ -1,9 +1,10 @@
 //! Stopping to serve, and the snapshots of one's own writing. The copy's history grows here only,
 //! and in `receive` by streams.
 
-use super::{Context, Fencing, MoveGate, Ownership, Role};
+use super::{Context, Fencing, MoveEnd, Ownership, Role};
 use crate::action::{Alarm, Command};
 use crate::event::TakenSnapshot;
+use crate::moves::CallOff;
 use hwc_api::ownership::{Epoch, Lineage};
 
 impl Ownership {
@@ -14,6 +15,9 @@ impl Ownership {
             return;
         };
         let epoch = service.epoch;
+        if service.moving.is_some() && self.move_end.is_none() {
+            self.move_end = Some(MoveEnd::CalledOff(CallOff::NotLive));
+        }
         self.role = Role::Fencing(Fencing {
             epoch,
             will_contend: will_contend && !self.is_deleted(),
@@ -77,22 +81,8 @@ impl Ownership {
         if let Some(taken) = final_snapshot {
             self.snapshot_taken(taken, context);
         }
-        let Role::Serving(service) = &mut self.role else {
-            return;
-        };
-        if service.epoch != epoch {
-            return;
-        }
-        let Some(moving) = &mut service.moving else {
-            return;
-        };
-        match moving.gate {
-            MoveGate::Closing => moving.gate = MoveGate::Closed,
-            MoveGate::CalledOff => {
-                service.moving = None;
-                context.order(Command::ReopenGate { epoch });
-            }
-            MoveGate::Open | MoveGate::Closed => {}
+        if self.serving() == Some(epoch) {
+            self.gate_is_closed(context);
         }
     }
 

@@ -13,8 +13,9 @@ use std::collections::BTreeSet;
 /// The verdict about this node.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Verdict {
-    /// This node's branch is (one of) the best: it may claim, after `rank` others.
-    Best { rank: u32 },
+    /// This node's branch is (one of) the best: it may claim, after `rank` others. It `yields`
+    /// where it is to serve nothing and another one is just as good.
+    Best { rank: u32, yields: bool },
     /// Somebody else's turn, or something is not known yet.
     NotNow,
 }
@@ -45,23 +46,29 @@ impl Ownership {
         if !self.has_copy() {
             return self.judge_beginning(context, &others, silent);
         }
-        self.judge_among(context.me.node, &others)
+        self.judge_among(context, &others)
     }
 
     /// Among those with a copy, only a head that nobody's exceeds is best.
-    fn judge_among(&self, me: NodeId, others: &[(NodeId, &HolderRecord)]) -> Verdict {
-        let mut ahead = 0;
+    fn judge_among(&self, context: &Context<'_>, others: &[(NodeId, &HolderRecord)]) -> Verdict {
+        let my_place = self.place(context.me.node, context);
+        let mut rank = 0;
+        let mut yields = false;
         for (node, record) in others {
             if !record.has_copy || (self.is_contending && !record.is_contending) {
                 continue;
             }
             match record.lineage.compare_change(self.head()) {
                 Ordering::Greater => return Verdict::NotNow,
-                Ordering::Equal if self.place(*node) < self.place(me) => ahead += 1,
-                Ordering::Equal | Ordering::Less => {}
+                Ordering::Equal => {
+                    let place = self.place(*node, context);
+                    rank += u32::from(place < my_place);
+                    yields |= my_place.is_leaving && !place.is_leaving;
+                }
+                Ordering::Less => {}
             }
         }
-        Verdict::Best { rank: ahead }
+        Verdict::Best { rank, yields }
     }
 
     /// May this node, which has no copy, begin the dataset empty? Only a member that was in the
@@ -89,24 +96,39 @@ impl Ownership {
                 .iter()
                 .all(|(_, record)| !record.has_copy && record.divergent.is_empty());
         if self.is_member(me) && is_old_enough && is_nothing_lost && is_nothing_there {
-            let rank = others
-                .iter()
-                .filter(|(node, _)| self.place(*node) < self.place(me))
-                .count();
+            let my_place = self.place(me, context);
+            let places = others.iter().map(|(node, _)| self.place(*node, context));
+            let rank = places.clone().filter(|place| *place < my_place).count();
             return Verdict::Best {
                 rank: u32::try_from(rank).unwrap_or(u32::MAX),
+                yields: my_place.is_leaving && places.into_iter().any(|place| !place.is_leaving),
             };
         }
         Verdict::NotNow
     }
 
-    /// The order among equally good holders: place in the set, then id.
-    fn place(&self, node: NodeId) -> (usize, NodeId) {
-        let place = self
-            .members()
-            .iter()
-            .position(|member| *member == node)
-            .unwrap_or(usize::MAX);
-        (place, node)
+    fn place(&self, node: NodeId, context: &Context<'_>) -> Place {
+        let mut members = self.members().iter();
+        let pin = self.policy.as_ref().and_then(|policy| policy.pin);
+        Place {
+            is_leaving: context.leaving.contains(&node),
+            is_pinned_elsewhere: pin != Some(node),
+            is_away_from_site: context.site_home != Some(node),
+            in_set: members
+                .position(|member| *member == node)
+                .unwrap_or(usize::MAX),
+            node,
+        }
     }
+}
+
+/// The order among equally good holders: one that may serve, the one that the site is pinned to,
+/// for a database where its site is, place in the set, id.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct Place {
+    is_leaving: bool,
+    is_pinned_elsewhere: bool,
+    is_away_from_site: bool,
+    in_set: usize,
+    node: NodeId,
 }

@@ -1,10 +1,14 @@
 //! T10 to T13: the planned move. The target is brought up to date while requests are served; then
 //! the gate is closed, the rest is sent, and the fenced node hands its authority over.
+//!
+//! Which dataset moves, where and when is the planner's business; here is how.
 
-use super::{Context, Move, MoveGate, Ownership, Role};
+use super::{Context, Move, MoveEnd, MoveGate, Ownership, Role};
 use crate::action::Command;
 use crate::event::PeerMessage;
+use crate::moves::CallOff;
 use hwc_api::ids::NodeId;
+use hwc_api::moves::MovePhase;
 use hwc_api::ownership::{Epoch, HolderRecord, Lineage, Speaker};
 
 /// The gate is closed once the target lacks no more than this: about a tenth of a second on a
@@ -13,52 +17,70 @@ const CLOSE_AT_LAG_BYTES: u64 = 8 * 1024 * 1024;
 
 impl Ownership {
     /// T10. Ignored unless this node serves with an open gate and nothing is moving yet.
-    pub(super) fn move_to(&mut self, node: NodeId, context: &Context<'_>) {
+    pub(crate) fn begin_move(&mut self, to: NodeId, context: &Context<'_>) {
         let Role::Serving(service) = &mut self.role else {
             return;
         };
-        if service.is_open && service.moving.is_none() && node != context.me.node {
+        if service.is_open && service.moving.is_none() && to != context.me.node {
+            self.move_end = None;
             service.moving = Some(Move {
-                to: node,
+                to,
                 since: context.now,
                 gate: MoveGate::Open,
+                is_ready: false,
+                may_close: false,
             });
+        }
+    }
+
+    /// The rest of what moves together is ready: the gate may close once this target is.
+    pub(crate) fn permit_closing(&mut self) {
+        if let Role::Serving(service) = &mut self.role
+            && let Some(moving) = &mut service.moving
+        {
+            moving.may_close = true;
         }
     }
 
     /// T10 to T12: close the gate when the target is close, promote it when it has all, call the
     /// move off when it takes too long or the target is gone.
     pub(super) fn continue_move(&mut self, context: &mut Context<'_>) -> bool {
-        let Role::Serving(service) = &self.role else {
+        let Some((moving, epoch)) = self.present_move() else {
             return false;
         };
-        let Some(moving) = service.moving.clone() else {
-            return false;
-        };
-        let epoch = service.epoch;
-        let limit_ms = match moving.gate {
-            MoveGate::Open => context.timers.precopy_ms,
-            MoveGate::Closing | MoveGate::Closed => context.timers.drain_ms,
+        let (limit_ms, phase) = match moving.gate {
+            MoveGate::Open => (context.timers.precopy_ms, MovePhase::Copying),
+            MoveGate::Closing => (context.timers.drain_ms, MovePhase::Closing),
+            MoveGate::Closed => (context.timers.drain_ms, MovePhase::Finishing),
             MoveGate::CalledOff => return false,
         };
         let until = moving.since.plus(limit_ms);
-        let target = self
-            .reach(context)
-            .contains(&moving.to)
-            .then(|| self.known(moving.to, context.peers))
-            .flatten();
-        let Some(record) = target.filter(|_| context.now < until) else {
-            self.call_off_move(context);
+        let is_in_reach = self.reach(context).contains(&moving.to);
+        let record = self
+            .known(moving.to, context.peers)
+            .filter(|_| is_in_reach)
+            .cloned();
+        let Some(record) = record else {
+            self.call_off_move(CallOff::TargetLost, context);
             return true;
         };
-        let has_all = self.follows(record, epoch) && record.lineage.same_branch(self.head());
+        if context.now >= until {
+            self.call_off_move(CallOff::TooLong(phase), context);
+            return true;
+        }
+        self.wake(context, until);
+        let follows = self.follows(&record, epoch);
         match moving.gate {
-            MoveGate::Open if self.follows(record, epoch) && self.is_close(&record.lineage) => {
-                self.set_gate(MoveGate::Closing, context);
-                context.order(Command::CloseGate { epoch });
-                true
+            MoveGate::Open => {
+                let is_ready = follows && self.is_close(&record.lineage);
+                self.note_ready(is_ready);
+                if is_ready && moving.may_close {
+                    self.set_gate(MoveGate::Closing, context);
+                    context.order(Command::CloseGate { epoch });
+                }
+                is_ready && moving.may_close
             }
-            MoveGate::Closed if has_all => {
+            MoveGate::Closed if follows && record.lineage.same_branch(self.head()) => {
                 let to = Speaker {
                     node: moving.to,
                     boot: record.boot,
@@ -66,10 +88,22 @@ impl Ownership {
                 self.promote(to, epoch, context);
                 true
             }
-            MoveGate::Open | MoveGate::Closing | MoveGate::Closed | MoveGate::CalledOff => {
-                self.wake(context, until);
-                false
-            }
+            MoveGate::Closing | MoveGate::Closed | MoveGate::CalledOff => false,
+        }
+    }
+
+    fn present_move(&self) -> Option<(Move, Epoch)> {
+        let Role::Serving(service) = &self.role else {
+            return None;
+        };
+        Some((service.moving.clone()?, service.epoch))
+    }
+
+    fn note_ready(&mut self, is_ready: bool) {
+        if let Role::Serving(service) = &mut self.role
+            && let Some(moving) = &mut service.moving
+        {
+            moving.is_ready = is_ready;
         }
     }
 
@@ -80,6 +114,7 @@ impl Ownership {
             to: to.node,
             message: PeerMessage::Promote { to, epoch, lineage },
         });
+        self.move_end = Some(MoveEnd::Promoted { epoch });
         self.fence(false, context);
         // The target goes first; this node claims only if the promotion came to nothing.
         let target_first = context.now.plus(context.timers.ask_ms);
@@ -87,7 +122,7 @@ impl Ownership {
     }
 
     /// T12: nothing was promised, so the same epoch goes on.
-    pub(super) fn call_off_move(&mut self, context: &mut Context<'_>) {
+    pub(crate) fn call_off_move(&mut self, cause: CallOff, context: &mut Context<'_>) {
         let Role::Serving(service) = &mut self.role else {
             return;
         };
@@ -102,7 +137,29 @@ impl Ownership {
                 let epoch = service.epoch;
                 context.order(Command::ReopenGate { epoch });
             }
-            MoveGate::CalledOff => {}
+            MoveGate::CalledOff => return,
+        }
+        self.move_end = Some(MoveEnd::CalledOff(cause));
+    }
+
+    pub(super) fn gate_is_closed(&mut self, context: &mut Context<'_>) {
+        let Role::Serving(service) = &mut self.role else {
+            return;
+        };
+        let epoch = service.epoch;
+        let Some(moving) = &mut service.moving else {
+            return;
+        };
+        match moving.gate {
+            MoveGate::Closing => {
+                moving.gate = MoveGate::Closed;
+                moving.since = context.now;
+            }
+            MoveGate::CalledOff => {
+                service.moving = None;
+                context.order(Command::ReopenGate { epoch });
+            }
+            MoveGate::Open | MoveGate::Closed => {}
         }
     }
 
@@ -128,7 +185,7 @@ impl Ownership {
         }
     }
 
-    fn follows(&self, record: &HolderRecord, epoch: Epoch) -> bool {
+    pub(super) fn follows(&self, record: &HolderRecord, epoch: Epoch) -> bool {
         record.seen == epoch
             && record.has_copy
             && !record.is_contending

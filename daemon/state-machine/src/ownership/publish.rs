@@ -166,7 +166,7 @@ impl Ownership {
     }
 
     /// This node, or the one that serves under the highest epoch among those known.
-    fn live_node(&self, me: NodeId) -> Option<NodeId> {
+    pub(crate) fn live_node(&self, me: NodeId) -> Option<NodeId> {
         if matches!(self.role, Role::Serving(_)) {
             return Some(me);
         }

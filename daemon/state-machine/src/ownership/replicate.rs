@@ -2,7 +2,7 @@
 //! stream at a time, from the head it shows.
 
 use super::view::View;
-use super::{Context, Ownership, Role, Transfer};
+use super::{Context, Ownership, Role, Sending, Transfer};
 use crate::action::Command;
 use crate::event::ReplicateFailure;
 use crate::row::TransferId;
@@ -31,7 +31,15 @@ impl Ownership {
             };
             let id = context.counters.transfer_id();
             let parent = parent.filter(|_| !transfer.send_whole);
-            transfer.under_way = Some((id, lineage.clone()));
+            let has_bytes = match (parent, self.views.get(&to).and_then(View::copy)) {
+                (Some(_), Some(copy)) => copy.weight_bytes(),
+                (None, _) | (_, None) => 0,
+            };
+            transfer.under_way = Some(Sending {
+                id,
+                lineage: lineage.clone(),
+                bytes: lineage.weight_bytes().saturating_sub(has_bytes),
+            });
             context.order(Command::Replicate {
                 transfer: id,
                 to,
@@ -77,10 +85,13 @@ impl Ownership {
         let Some((node, transfer)) = self.transfer(id) else {
             return;
         };
-        let Some((_, lineage)) = transfer.under_way.take() else {
+        let Some(Sending { lineage, bytes, .. }) = transfer.under_way.take() else {
             return;
         };
         *transfer = Transfer::default();
+        let sent = self.sent.entry(node).or_default();
+        sent.rounds = sent.rounds.saturating_add(1);
+        sent.bytes = sent.bytes.saturating_add(bytes);
         if self.may_have_dropped(node) {
             return;
         }
@@ -125,7 +136,7 @@ impl Ownership {
             transfer
                 .under_way
                 .as_ref()
-                .is_some_and(|(under_way, _)| *under_way == id)
+                .is_some_and(|sending| sending.id == id)
         })?;
         Some((*node, transfer))
     }

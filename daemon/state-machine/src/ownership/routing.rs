@@ -37,8 +37,8 @@ impl Ownership {
             DatasetEvent::OperationFailed => self.operation_failed(context),
             DatasetEvent::DivergentReceived { lineage } => self.divergent_received(lineage),
             DatasetEvent::DivergentForgotten { lineage } => self.divergent_forgotten(&lineage),
-            DatasetEvent::MoveTo { node, reason: _ } => self.move_to(node, context),
-            DatasetEvent::CallOffMove => self.call_off_move(context),
+            // The planner's: what it makes of them comes back as orders of its own.
+            DatasetEvent::MoveTo { .. } | DatasetEvent::CallOffMove => {}
         }
     }
 

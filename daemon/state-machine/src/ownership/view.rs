@@ -6,6 +6,7 @@ use crate::time::Millis;
 use hwc_api::ids::{BootId, NodeId};
 use hwc_api::ownership::{Epoch, HolderRecord, HolderState, Lineage};
 use hwc_api::time::WallTime;
+use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 
 /// What a peer that shows nothing about a dataset is taken to show.
@@ -26,7 +27,7 @@ static NOTHING: HolderRecord = HolderRecord {
 };
 
 /// A peer's record of this dataset.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct View {
     pub(super) record: HolderRecord,
     /// Heard since the boot, the last gap and the peer's last suspicion.

@@ -1,11 +1,13 @@
 //! A workbench with one brain on it: made-up peers speak, the executor's answers are given by hand.
 
-use hwc_api::ids::{BootId, DatasetId, NodeId};
+use crate::world::facts;
+use hwc_api::ids::{AccountId, BootId, DatasetId, NodeId};
+use hwc_api::moves::MoveReason;
 use hwc_api::ownership::{Epoch, HolderRecord, HolderState, Lineage, SnapshotId, Speaker};
 use hwc_api::time::WallTime;
 use hwc_state_machine::{
-    Command, DatasetEvent, DatasetPolicy, DatasetStatus, Event, InventoryItem, Millis,
-    PersistToken, PersistedRow, Phase, RegistryView, StateMachine, StreamId, StreamOffer,
+    ClusterFacts, Command, DatasetEvent, DatasetPolicy, DatasetStatus, Event, InventoryItem,
+    Millis, PersistToken, PersistedRow, Phase, RegistryView, StateMachine, StreamId, StreamOffer,
     TakenSnapshot, Timers, TransferId,
 };
 use std::collections::BTreeMap;
@@ -109,8 +111,12 @@ impl Bench {
             now: 1_000,
             policy: DatasetPolicy {
                 replicas: members.to_vec(),
+                copies: 2,
                 created_index,
                 is_deleted: false,
+                unit: None,
+                pin: None,
+                hold_until: None,
             },
         };
         let inventory = copy.map(|lineage| InventoryItem {
@@ -127,6 +133,7 @@ impl Bench {
         bench.registry();
         bench.persist_all();
         bench.alive(B);
+        bench.cluster(facts(&[ME, B, C, A]));
         bench
     }
 
@@ -260,11 +267,25 @@ impl Bench {
         self.tell(DatasetEvent::Persisted { token })
     }
 
+    /// The cluster is so.
+    pub fn cluster(&mut self, facts: ClusterFacts) -> Vec<Command> {
+        self.step(Event::Cluster(facts))
+    }
+
+    /// B is to take the dataset over.
+    pub fn move_to_b(&mut self) -> Vec<Command> {
+        self.tell(DatasetEvent::MoveTo {
+            node: B,
+            reason: MoveReason::Asked(AccountId(1)),
+        })
+    }
+
     fn registry(&mut self) -> Vec<Command> {
         let datasets = BTreeMap::from([(DATASET, self.policy.clone())]);
         self.step(Event::Registry(RegistryView {
             my_join_index: 10,
             datasets,
+            moves: BTreeMap::new(),
         }))
     }
 

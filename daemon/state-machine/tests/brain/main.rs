@@ -14,3 +14,4 @@ mod judging;
 mod moves;
 mod rounds;
 mod streams;
+mod world;

@@ -9,7 +9,7 @@ fn t10_to_t11_a_move_promotes_a_target_that_holds_the_head() {
     let mine = bench.record().epoch;
     let head = bench.record().lineage;
     bench.hear(B, acknowledging(mine, head.clone()));
-    let commands = bench.tell(DatasetEvent::MoveTo { node: B });
+    let commands = bench.move_to_b();
     assert!(
         commands.contains(&Command::CloseGate { epoch: mine }),
         "{commands:?}"
@@ -43,7 +43,7 @@ fn t12_a_move_that_takes_too_long_is_called_off_under_the_same_epoch() {
     let mine = bench.record().epoch;
     let head = bench.record().lineage;
     bench.hear(B, acknowledging(mine, head));
-    bench.tell(DatasetEvent::MoveTo { node: B });
+    bench.move_to_b();
     bench.gate_closed(mine, Some(1));
     let commands = bench.wait(6_000);
     assert!(
