@@ -8,18 +8,19 @@ use crate::membership::Absences;
 use crate::network::peers::Peers;
 use crate::network::raft_network::NetworkFactory;
 use crate::raft_types::{Raft, RaftMetrics, raft_id};
-use crate::status::{LeaderHeard, has_quorum};
+use crate::rescue::{Denied, Order};
+use crate::status::{LeaderHeard, Standing};
 use crate::store::Database;
 use crate::store::log::LogStore;
+use crate::store::rescue::{become_only_voter, lost_read};
 use crate::store::state_machine::{Published, StateMachine};
 use arc_swap::ArcSwap;
 use hwc_api::ids::NodeId;
 use hwc_runtime::clock::Clock;
 use std::error::Error;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, mpsc};
 use tokio_util::sync::CancellationToken;
 
 /// The pause between two starts of openraft on a store that fails: long enough not to fill the
@@ -39,6 +40,9 @@ pub(crate) struct Core {
     /// How long a voter may be away before another votes in its stead.
     pub replace_voter_after: Duration,
     absences: Mutex<Absences>,
+    denied: Mutex<Denied>,
+    /// Orders to the keeper.
+    pub orders: mpsc::Sender<Order>,
     raft: ArcSwap<Raft>,
     starter: Starter,
 }
@@ -72,10 +76,20 @@ impl Starter {
             state_machine,
         );
         let raft = raft.await?;
+        self.network.reports.store(Some(Arc::new(raft.metrics())));
         // Its reports are of what is on disk only after its first turn.
         raft.with_raft_state(|_state| ()).await?;
         Ok(raft)
     }
+}
+
+/// What the keeper has to do.
+enum Event {
+    /// openraft has stopped at an error of its store.
+    Failed(String),
+    /// This node may not take part any more.
+    Barred,
+    Ordered(Order),
 }
 
 /// The shared parts that are made before the core.
@@ -87,10 +101,15 @@ pub(crate) struct Parts {
 }
 
 impl Core {
-    /// Starts openraft and shares it.
-    pub async fn start(starter: Starter, parts: Parts) -> Result<Arc<Self>, StartError> {
+    /// Starts openraft and shares it. The orders are for [`Core::keep_running`].
+    pub async fn start(
+        starter: Starter,
+        parts: Parts,
+    ) -> Result<(Arc<Self>, mpsc::Receiver<Order>), StartError> {
+        let lost = lost_read(&starter.database).await?;
         let raft = starter.start().await?;
-        Ok(Arc::new(Self {
+        let (orders, for_keeper) = mpsc::channel(1);
+        let core = Arc::new(Self {
             me: starter.me,
             clock: parts.clock,
             database: starter.database.clone(),
@@ -100,9 +119,12 @@ impl Core {
             forwarding: parts.forwarding,
             replace_voter_after: parts.replace_voter_after,
             absences: Mutex::default(),
+            denied: Mutex::new(Denied::new(lost)),
+            orders,
             raft: ArcSwap::from_pointee(raft),
             starter,
-        }))
+        });
+        Ok((core, for_keeper))
     }
 
     /// The openraft that runs now.
@@ -120,55 +142,86 @@ impl Core {
         self.absences.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Watches openraft until the registry stops: passes on whether it has a majority, and starts
-    /// it again when its store has failed.
-    pub async fn keep_running(self: Arc<Self>, stop: CancellationToken) {
+    /// The nodes that are not listened to. Not held across an await.
+    pub fn denied(&self) -> MutexGuard<'_, Denied> {
+        self.denied.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether openraft works here.
+    pub fn is_running(&self) -> bool {
+        self.raft.load().metrics().borrow().running_state.is_ok()
+    }
+
+    /// Whether this node may take part.
+    pub fn standing(&self) -> Standing {
+        *self.published.standing.borrow()
+    }
+
+    /// Watches openraft until the registry stops: starts it again when its store has failed, and
+    /// carries out orders on a store that stands still. A node that may not take part is left
+    /// stopped, and a person told once.
+    pub async fn keep_running(
+        self: Arc<Self>,
+        mut orders: mpsc::Receiver<Order>,
+        stop: CancellationToken,
+    ) {
         loop {
             let raft = self.raft();
-            let Some(watched) = stop.run_until_cancelled(self.watch(&raft)).await else {
+            let watched = self.watch(&raft, &mut orders);
+            let Some(event) = stop.run_until_cancelled(watched).await else {
                 return;
             };
-            tracing::error!(
-                error = %watched,
-                "the registry's store failed; check this node's disk. Its settings are read-only \
-                 until the store works again"
-            );
             if let Err(error) = raft.shutdown().await {
                 tracing::warn!(%error, "openraft did not end in order");
             }
             drop(raft);
+            match event {
+                Event::Barred => {
+                    tracing::error!("{}", self.standing().advice());
+                    return;
+                }
+                Event::Failed(error) => {
+                    tracing::error!(
+                        error,
+                        "the registry's store failed; check this node's disk. Its settings are \
+                         read-only until the store works again"
+                    );
+                    tokio::time::sleep(RESTART_PAUSE).await;
+                }
+                Event::Ordered(order) => self.carry_out(order).await,
+            }
             if stop.run_until_cancelled(self.restart()).await.is_none() {
                 return;
             }
-            tracing::info!("the registry's store works again");
+            tracing::info!("the registry works again");
         }
     }
 
-    /// Returns why openraft has stopped, once it has.
-    async fn watch(&self, raft: &Raft) -> String {
+    /// Returns what there is to do, once there is: openraft runs till then.
+    async fn watch(&self, raft: &Raft, orders: &mut mpsc::Receiver<Order>) -> Event {
         let mut metrics = raft.metrics();
-        loop {
-            {
-                let metrics = metrics.borrow_and_update();
-                let leads = has_quorum(&metrics);
-                self.starter
-                    .network
-                    .has_quorum
-                    .store(leads, Ordering::Relaxed);
-                if let Err(fatal) = &metrics.running_state {
-                    return fatal.to_string();
-                }
-            }
-            if metrics.changed().await.is_err() {
-                return "openraft ended".to_owned();
-            }
+        let mut standing = self.published.standing.subscribe();
+        tokio::select! {
+            biased;
+            // `self` keeps the sender of both.
+            _barred = standing.wait_for(|standing| *standing != Standing::Member) => Event::Barred,
+            Some(order) = orders.recv() => Event::Ordered(order),
+            failed = metrics.wait_for(|metrics| metrics.running_state.is_err()) => match failed {
+                Ok(metrics) => Event::Failed(format!("{:?}", metrics.running_state)),
+                Err(_closed) => Event::Failed("openraft ended".to_owned()),
+            },
         }
+    }
+
+    async fn carry_out(&self, order: Order) {
+        let written = become_only_voter(&self.database, self.me, &order.lost, order.term).await;
+        // Whoever asked may have gone; the work is done all the same.
+        let _unheard = order.done.send(written.map_err(|error| error.to_string()));
     }
 
     /// Tries until openraft runs. Cut only while it pauses or reads: nothing is half-written.
     async fn restart(&self) {
         loop {
-            tokio::time::sleep(RESTART_PAUSE).await;
             match self.starter.start().await {
                 Ok(raft) => {
                     self.raft.store(Arc::new(raft));
@@ -176,16 +229,7 @@ impl Core {
                 }
                 Err(error) => tracing::warn!(error, "openraft does not start yet"),
             }
-        }
-    }
-}
-
-impl NetworkFactory {
-    /// The clients of a node that leads nobody yet.
-    pub fn new(peers: Arc<Peers>) -> Self {
-        Self {
-            peers,
-            has_quorum: Arc::new(AtomicBool::new(false)),
+            tokio::time::sleep(RESTART_PAUSE).await;
         }
     }
 }

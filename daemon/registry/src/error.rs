@@ -54,6 +54,21 @@ pub enum OpenError {
         /// Who we are.
         me: NodeId,
     },
+    /// The node had a store, and it is gone.
+    #[error(
+        "registry {} is not the one that node {me} had: {} names another. What it had \
+         acknowledged is lost, so it must not vote again. Remove node {me} on another node (hwc \
+         node remove), empty this node's state folder, and let it join again",
+        path.display(), marker.display()
+    )]
+    Lost {
+        /// The database file.
+        path: PathBuf,
+        /// The note that there was another one.
+        marker: PathBuf,
+        /// Who we are.
+        me: NodeId,
+    },
     /// openraft does not start from it.
     #[error("start openraft")]
     Raft(#[source] Box<dyn std::error::Error + Send + Sync>),

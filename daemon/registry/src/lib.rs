@@ -10,13 +10,16 @@
 //! - `rules`: what a change means, pure; `settings`: the state in memory; `tables`: as rows.
 //! - `store`: openraft's log and state machine; `network`, `serve`: its calls, both ends.
 //! - `voters`: who should vote, pure; `membership`: openraft's membership, kept in step.
+//! - `rescue`: going on without nodes that are gone for good.
 
 mod core;
 mod error;
 mod membership;
 mod network;
+mod proposed;
 mod raft_types;
 mod registry;
+mod rescue;
 mod rules;
 mod serve;
 mod settings;
@@ -33,4 +36,5 @@ mod samples;
 
 pub use error::OpenError;
 pub use registry::{Registry, RegistryConfig, Timing};
-pub use status::RegistryStatus;
+pub use rescue::Loss;
+pub use status::{RegistryStatus, Standing};

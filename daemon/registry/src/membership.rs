@@ -7,6 +7,7 @@
 use crate::core::Core;
 use crate::network::call::{Answer, Call};
 use crate::raft_types::{RaftMetrics, node_id, raft_id};
+use crate::rescue;
 use crate::status::has_quorum;
 use crate::voters::{Candidate, Presence, wanted_voters};
 use futures::future::join_all;
@@ -112,6 +113,7 @@ pub(crate) async fn reconcile(core: &Core) {
         core.absences().since.clear();
         return;
     }
+    rescue::finish(core).await;
     let view = view(core, &metrics, None).await;
     if view.active.is_empty() {
         return;
@@ -164,9 +166,11 @@ async fn view(core: &Core, metrics: &RaftMetrics, leaving: Option<u64>) -> View 
     let membership = metrics.membership_config.membership();
     let voters = membership.get_joint_config().last().cloned();
     let voters = voters.unwrap_or_default();
+    let given_up = rescue::given_up(core);
     let active: BTreeSet<u64> = desired
         .active_nodes()
         .map(|node| raft_id(node.id))
+        .filter(|node| !given_up.contains(node))
         .collect();
     let candidates = candidates(core, &desired, &voters, metrics).await;
     let staying: Vec<_> = candidates
@@ -232,21 +236,33 @@ fn caught_up(metrics: &RaftMetrics) -> BTreeSet<u64> {
 /// Who of these nodes answers a call of the registry; this node does.
 pub(crate) async fn who_answers(core: &Core, nodes: &BTreeSet<u64>) -> BTreeSet<u64> {
     let asked = nodes.iter().map(|node| async move {
-        let is_here = *node == raft_id(core.me) || answers(core, *node).await;
+        let is_here = match node_id(*node) {
+            Some(node) if node == core.me => core.is_running(),
+            Some(node) => matches!(answers(core, node).await, Some(Answer::Pong)),
+            None => false,
+        };
         is_here.then_some(*node)
     });
     join_all(asked).await.into_iter().flatten().collect()
 }
 
-async fn answers(core: &Core, node: u64) -> bool {
-    let Some(node) = node_id(node) else {
-        return false;
-    };
+/// The voters that do not answer.
+pub(crate) async fn silent_voters(core: &Core) -> BTreeSet<NodeId> {
+    let metrics = core.metrics();
+    let voters: BTreeSet<u64> = metrics.membership_config.membership().voter_ids().collect();
+    let here = who_answers(core, &voters).await;
+    voters
+        .difference(&here)
+        .copied()
+        .filter_map(node_id)
+        .collect()
+}
+
+/// What another node says when it is asked whether it is there; none where it says nothing.
+pub(crate) async fn answers(core: &Core, node: NodeId) -> Option<Answer> {
     let call = core.peers.call(node, &Call::Ping, Vec::new());
-    matches!(
-        tokio::time::timeout(PING_DEADLINE, call).await,
-        Ok(Ok(Answer::Pong))
-    )
+    let answer = tokio::time::timeout(PING_DEADLINE, call).await;
+    answer.ok()?.ok()
 }
 
 #[cfg(test)]

@@ -1,5 +1,6 @@
 //! The types that openraft is instantiated with: what an entry carries, and what applying it gives.
 
+use crate::proposed::Proposed;
 use hwc_api::change::{Change, ChangeResult};
 use hwc_api::ids::NodeId;
 use openraft::EmptyNode;
@@ -22,6 +23,7 @@ pub(crate) type Raft = openraft::Raft<TypeConfig>;
 pub(crate) type Entry = openraft::Entry<TypeConfig>;
 pub(crate) type LogId = openraft::LogId<u64>;
 pub(crate) type Vote = openraft::Vote<u64>;
+pub(crate) type Membership = openraft::Membership<u64, EmptyNode>;
 pub(crate) type StoredMembership = openraft::StoredMembership<u64, EmptyNode>;
 pub(crate) type SnapshotMeta = openraft::SnapshotMeta<u64, EmptyNode>;
 pub(crate) type Snapshot = openraft::Snapshot<TypeConfig>;
@@ -46,7 +48,17 @@ impl fmt::Debug for RequestId {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Request {
     pub id: RequestId,
-    pub change: Change,
+    pub change: Proposed,
+}
+
+impl Request {
+    /// A request for a change of this version.
+    pub fn new(id: RequestId, change: Change) -> Self {
+        Self {
+            id,
+            change: Proposed::Understood(change),
+        }
+    }
 }
 
 /// What applying an entry gave: a change's result; none for openraft's own entries.

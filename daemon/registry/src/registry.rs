@@ -6,6 +6,7 @@ use crate::membership;
 use crate::network::peers::Peers;
 use crate::network::raft_network::NetworkFactory;
 use crate::raft_types::raft_id;
+use crate::rescue::{self, Loss};
 use crate::rules;
 use crate::serve;
 use crate::settings::Settings;
@@ -46,6 +47,9 @@ const SNAPSHOT_CHUNK_TIMEOUT_MS: u64 = 15_000;
 pub struct RegistryConfig {
     /// The SQLite file; its directory is made if it is missing.
     pub path: PathBuf,
+    /// The note that the SQLite file exists, in another directory: it tells a node whose disk was
+    /// wiped from one that joins.
+    pub marker: PathBuf,
     /// This node.
     pub me: NodeId,
     /// The node's clock.
@@ -104,11 +108,11 @@ impl Registry {
     /// adds it, which happens by itself once its id is among the settings' nodes.
     ///
     /// # Errors
-    /// When the file can't be opened, is in use, belongs to another node, or holds what this
-    /// version does not understand.
+    /// When the file can't be opened, is in use, belongs to another node, is a new one in the place
+    /// of a lost one, or holds what this version does not understand.
     pub async fn open(config: RegistryConfig) -> Result<Self, OpenError> {
         let raft_config = raft_config(&config.timing)?;
-        let database = Database::open(&config.path, config.me).await?;
+        let database = Database::open(&config.path, &config.marker, config.me).await?;
         let tasks = config.tasks.child();
         let peers = Peers::new(config.dial, tasks.clone());
         let starter = Starter {
@@ -125,16 +129,16 @@ impl Registry {
             forwarding: Semaphore::new(submit::FORWARDS_MAX),
             replace_voter_after: config.timing.replace_voter_after,
         };
-        let core = Core::start(starter, parts).await.map_err(OpenError::Raft)?;
+        let started = Core::start(starter, parts).await;
+        let (core, orders) = started.map_err(OpenError::Raft)?;
         let registry = Self { core, tasks };
-        registry.spawn_tasks();
+        let keeper = Arc::clone(&registry.core).keep_running(orders, registry.tasks.token());
+        registry.tasks.spawn("registry keeper", keeper);
+        registry.spawn_membership();
         Ok(registry)
     }
 
-    fn spawn_tasks(&self) {
-        let keeper = Arc::clone(&self.core).keep_running(self.tasks.token());
-        self.tasks.spawn("registry keeper", keeper);
-
+    fn spawn_membership(&self) {
         let waker = Waker::new();
         let core = Arc::clone(&self.core);
         spawn_periodic(
@@ -237,6 +241,31 @@ impl Registry {
     #[must_use]
     pub fn status(&self) -> RegistryStatus {
         RegistryStatus::of(&self.core)
+    }
+
+    /// The voters that do not answer this node. Takes a second where there are some.
+    pub async fn out_of_reach(&self) -> BTreeSet<NodeId> {
+        membership::silent_voters(&self.core).await
+    }
+
+    /// What it would mean to go on without nodes that are gone for good.
+    ///
+    /// # Errors
+    /// As [`Registry::declare_lost`].
+    pub async fn declare_lost_preview(&self, lost: &BTreeSet<NodeId>) -> Result<Loss, Problem> {
+        rescue::preview(&self.core, lost).await
+    }
+
+    /// Goes on without nodes that are gone for good, also when most voters are among them. What
+    /// only they had is lost, and they can never return. Asked again after a failure, it ends what
+    /// was begun.
+    ///
+    /// # Errors
+    /// `invalid` for nobody, `last-node` for all, `unknown-node`; `node-alive` for a node that
+    /// answers; `node-down` when those that answer are too few, and another voter does not answer
+    /// and is not declared lost; `settings-read-only` when no majority is found all the same.
+    pub async fn declare_lost(&self, lost: &BTreeSet<NodeId>) -> Result<Loss, Problem> {
+        rescue::declare(&self.core, lost).await
     }
 
     /// Returns once this node's copy of the settings names this node: a joiner has arrived. Has no

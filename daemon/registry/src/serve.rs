@@ -5,8 +5,12 @@
 
 use crate::core::Core;
 use crate::network::call::{Answer, Call};
+use crate::network::claim::Claim;
 use crate::network::frame::Frame;
 use crate::raft_types::{Vote, raft_id};
+use crate::rescue;
+use crate::status::Standing;
+use crate::store::raft_state;
 use crate::submit;
 use hwc_api::ids::NodeId;
 use hwc_runtime::dial::PeerStream;
@@ -24,6 +28,12 @@ enum ServeError {
     SpeaksForAnother(u64),
     #[error("it was removed from the cluster")]
     Removed,
+    #[error("this node has lost settings that it had acknowledged")]
+    LostSettings,
+    #[error("look into the store")]
+    Store(#[from] sqlx::Error),
+    #[error("this node takes no part: {0}")]
+    Idle(String),
 }
 
 /// Answers calls until the other side closes the stream.
@@ -47,23 +57,31 @@ async fn answer_all(core: &Core, peer: NodeId, stream: &mut PeerStream) -> Resul
     Ok(())
 }
 
-/// Refuses a node that was removed, once openraft has let go of it too: until then its voice may
-/// be needed to take it out.
+/// Refuses a node that was removed, or declared lost.
 fn check_member(core: &Core, peer: NodeId) -> Result<(), ServeError> {
-    let is_removed = {
-        let desired = core.published.desired.borrow();
-        desired.nodes.get(&peer).is_some_and(|node| node.is_removed)
-    };
-    if !is_removed {
+    let desired = core.published.desired.borrow().clone();
+    let is_removed = desired.nodes.get(&peer).is_some_and(|node| node.is_removed);
+    if is_removed || core.denied().contains(peer, core.clock.now()) {
+        return Err(ServeError::Removed);
+    }
+    Ok(())
+}
+
+/// Refuses to go on where this node has less than the other side knows it to have had: it has lost
+/// what it acknowledged, and says so once and for all.
+async fn check_claim(core: &Core, claim: Claim) -> Result<(), ServeError> {
+    if core.standing() == Standing::LostSettings {
+        return Err(ServeError::LostSettings);
+    }
+    if !claim.is_refuted_by(core.metrics().last_log_index) {
         return Ok(());
     }
-    let metrics = core.metrics();
-    let membership = metrics.membership_config.membership();
-    if membership.get_node(&raft_id(peer)).is_some() {
-        Ok(())
-    } else {
-        Err(ServeError::Removed)
+    // openraft's report may lag behind what it has acknowledged; the disk does not.
+    if !claim.is_refuted_by(raft_state::reached(&core.database).await?) {
+        return Ok(());
     }
+    core.published.standing.send_replace(Standing::LostSettings);
+    Err(ServeError::LostSettings)
 }
 
 async fn answer(
@@ -74,14 +92,20 @@ async fn answer(
 ) -> Result<Answer, ServeError> {
     let raft = core.raft();
     match call {
-        Call::Append { rpc, has_quorum } => {
+        Call::Append {
+            rpc,
+            has_quorum,
+            claim,
+        } => {
             check_speaker(peer, &rpc.vote)?;
+            check_claim(core, claim).await?;
             let answer = raft.append_entries(rpc).await;
             core.heard.note(&core.clock, has_quorum);
             Ok(Answer::Append(answer))
         }
         Call::Vote(rpc) => {
             check_speaker(peer, &rpc.vote)?;
+            check_claim(core, Claim::VOTER).await?;
             Ok(Answer::Vote(raft.vote(rpc).await))
         }
         Call::InstallSnapshot {
@@ -91,6 +115,7 @@ async fn answer(
             done,
         } => {
             check_speaker(peer, &vote)?;
+            check_claim(core, Claim::default()).await?;
             let rpc = InstallSnapshotRequest {
                 vote,
                 meta,
@@ -101,7 +126,15 @@ async fn answer(
             Ok(Answer::InstallSnapshot(raft.install_snapshot(rpc).await))
         }
         Call::Change(request) => Ok(Answer::Change(submit::propose(core, request).await)),
-        Call::Ping => Ok(Answer::Pong),
+        Call::Ping if core.is_running() => Ok(Answer::Pong),
+        Call::Ping => Ok(Answer::Idle),
+        Call::Position { deny } => {
+            let position = rescue::position(core, &deny).await;
+            position.map(Answer::Position).map_err(ServeError::Idle)
+        }
+        Call::Rescue { lost, term } => {
+            Ok(Answer::Rescued(rescue::carry_out(core, lost, term).await))
+        }
     }
 }
 

@@ -12,9 +12,42 @@ use std::time::Duration;
 /// writable: two of the longest elections' waits.
 const FRESH: Duration = Duration::from_millis(3_200);
 
+/// Whether this node may take part in keeping the settings.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Standing {
+    /// It takes part.
+    #[default]
+    Member,
+    /// It has lost settings that it had acknowledged: its disk was wiped, or an old state of it
+    /// restored. It must be removed and join again.
+    LostSettings,
+    /// The settings hold what only a newer version of hwcd understands.
+    Outdated,
+}
+
+impl Standing {
+    /// What a person must know and do.
+    pub(crate) const fn advice(self) -> &'static str {
+        match self {
+            Self::Member => "This node takes part in keeping the settings.",
+            Self::LostSettings => {
+                "This node has lost settings that it had acknowledged (a wiped disk, or an old \
+                 state restored), so it must not vote and keeps none. Remove it on another node \
+                 (hwc node remove), empty its state folder, and let it join again."
+            }
+            Self::Outdated => {
+                "The settings hold what only a newer version of hwcd understands. This node's copy \
+                 of them stands still. Upgrade hwcd on this node."
+            }
+        }
+    }
+}
+
 /// How the registry is doing, seen from this node.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RegistryStatus {
+    /// Whether this node may take part.
+    pub standing: Standing,
     /// The leader that this node follows, or is.
     pub leader: Option<NodeId>,
     /// Whether a change would be taken now, as far as this node can tell.
@@ -83,6 +116,7 @@ impl RegistryStatus {
         };
         let voters: BTreeSet<NodeId> = members.iter().filter(votes_throughout).copied().collect();
         Self {
+            standing: core.standing(),
             leader: metrics.current_leader.and_then(node_id),
             is_writable,
             last_applied: metrics.last_applied.map_or(0, |log_id| log_id.index),

@@ -6,10 +6,14 @@
 //!
 //! - [`log`]: openraft's log and vote.
 //! - [`state_machine`]: applies entries to the settings; [`snapshot`]: the settings as one piece.
+//! - [`marker`]: the note that a store exists.
+//! - [`rescue`]: the log when nodes are declared lost.
 //! - [`raft_state`]: the queries on openraft's own tables.
 
 pub(crate) mod log;
+mod marker;
 pub(crate) mod raft_state;
+pub(crate) mod rescue;
 pub(crate) mod snapshot;
 pub(crate) mod state_machine;
 
@@ -22,6 +26,7 @@ mod upgrade_tests;
 
 use crate::error::OpenError;
 use hwc_api::ids::NodeId;
+use marker::{Marker, StoreId, Verdict};
 use raft_state::StateKey;
 use sqlx::pool::PoolConnection;
 use sqlx::sqlite::{
@@ -50,8 +55,8 @@ pub(crate) struct Database {
 }
 
 impl Database {
-    /// Opens the store of node `me`, or makes it.
-    pub async fn open(path: &Path, me: NodeId) -> Result<Self, OpenError> {
+    /// Opens the store of node `me`, or makes it. The note `marker` says later that there is one.
+    pub async fn open(path: &Path, marker: &Path, me: NodeId) -> Result<Self, OpenError> {
         let lock = prepare_files(path)?;
         let database = Self::connect(path, lock)
             .await
@@ -66,7 +71,8 @@ impl Database {
                 path: path.to_owned(),
                 source,
             })?;
-        database.claim(path, me).await?;
+        let store = database.claim(path, marker, me).await?;
+        note_store(marker, me, store)?;
         Ok(database)
     }
 
@@ -102,8 +108,9 @@ impl Database {
     }
 
     /// Notes whose store this is, or refuses a store of another node: openraft's votes are worth
-    /// nothing if two nodes use one name.
-    async fn claim(&self, path: &Path, me: NodeId) -> Result<(), OpenError> {
+    /// nothing if two nodes use one name. Refuses a new store in the place of a lost one too.
+    async fn claim(&self, path: &Path, marker: &Path, me: NodeId) -> Result<StoreId, OpenError> {
+        let noted = marker::read(marker).map_err(|source| file_error(marker, source))?;
         let database_error = |source| OpenError::Database {
             path: path.to_owned(),
             source,
@@ -112,20 +119,32 @@ impl Database {
         let owner: Option<NodeId> = raft_state::state_read(&mut transaction, StateKey::Node)
             .await
             .map_err(database_error)?;
-        match owner {
-            Some(owner) if owner == me => Ok(()),
-            Some(owner) => Err(OpenError::OtherNode {
+        if let Some(owner) = owner.filter(|owner| *owner != me) {
+            return Err(OpenError::OtherNode {
                 path: path.to_owned(),
                 owner,
                 me,
-            }),
-            None => {
-                raft_state::state_write(&mut transaction, StateKey::Node, &me)
-                    .await
-                    .map_err(database_error)?;
-                transaction.commit().await.map_err(database_error)
-            }
+            });
         }
+        let store: Option<StoreId> = raft_state::state_read(&mut transaction, StateKey::Store)
+            .await
+            .map_err(database_error)?;
+        if marker::judge(noted, me, store) == Verdict::Lost {
+            return Err(OpenError::Lost {
+                path: path.to_owned(),
+                marker: marker.to_owned(),
+                me,
+            });
+        }
+        let claimed = store.unwrap_or_else(StoreId::draw);
+        raft_state::state_write(&mut transaction, StateKey::Node, &me)
+            .await
+            .map_err(database_error)?;
+        raft_state::state_write(&mut transaction, StateKey::Store, &claimed)
+            .await
+            .map_err(database_error)?;
+        transaction.commit().await.map_err(database_error)?;
+        Ok(claimed)
     }
 
     /// Begins a transaction that may write. Dropped without a commit, it changes nothing.
@@ -153,12 +172,27 @@ impl Database {
     }
 }
 
-/// Makes the directory (0700) and the file (0600: it holds password hashes), and takes the lock.
-fn prepare_files(path: &Path) -> Result<File, OpenError> {
-    let error = |source| OpenError::File {
+/// Writes the note that there is a store, where it is not there. After a crash before this, the
+/// next start does it.
+fn note_store(path: &Path, node: NodeId, store: StoreId) -> Result<(), OpenError> {
+    let wanted = Marker { node, store };
+    let noted = marker::read(path).map_err(|source| file_error(path, source))?;
+    if noted == Some(wanted) {
+        return Ok(());
+    }
+    marker::write(path, wanted).map_err(|source| file_error(path, source))
+}
+
+fn file_error(path: &Path, source: std::io::Error) -> OpenError {
+    OpenError::File {
         path: path.to_owned(),
         source,
-    };
+    }
+}
+
+/// Makes the directory (0700) and the file (0600: it holds password hashes), and takes the lock.
+fn prepare_files(path: &Path) -> Result<File, OpenError> {
+    let error = |source| file_error(path, source);
     if let Some(directory) = path.parent() {
         DirBuilder::new()
             .recursive(true)

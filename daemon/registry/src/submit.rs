@@ -8,9 +8,10 @@
 use crate::core::Core;
 use crate::membership;
 use crate::network::call::{Answer, Call, Proposal};
+use crate::proposed::Proposed;
 use crate::raft_types::{RaftMetrics, Reply, Request, RequestId, node_id, raft_id};
 use crate::rules;
-use crate::status::has_quorum;
+use crate::status::{Standing, has_quorum};
 use hwc_api::change::{Change, ChangeResult};
 use hwc_api::ids::NodeId;
 use hwc_api::problem::{Problem, ProblemCode};
@@ -35,10 +36,7 @@ const CHANGE_BYTES_MAX: usize = 1 << 20;
 /// Makes a change, wherever the leader is.
 pub(crate) async fn change(core: &Core, change: Change) -> ChangeResult {
     check_size(&change)?;
-    let request = Request {
-        id: RequestId(random::secret_bytes()),
-        change,
-    };
+    let request = Request::new(RequestId(random::secret_bytes()), change);
     submit(core, &request).await
 }
 
@@ -56,6 +54,11 @@ fn check_size(change: &Change) -> Result<(), Problem> {
 
 /// Makes the request done once, or says why not.
 pub(crate) async fn submit(core: &Core, request: &Request) -> ChangeResult {
+    let standing = core.standing();
+    if standing != Standing::Member {
+        let advice = standing.advice();
+        return Err(Problem::new(ProblemCode::SettingsReadOnly, advice));
+    }
     if !belongs_to_a_cluster(&core.metrics()) {
         return Err(Problem::new(
             ProblemCode::NotMember,
@@ -69,7 +72,7 @@ pub(crate) async fn submit(core: &Core, request: &Request) -> ChangeResult {
             arrive(core, log_index).await;
             result
         }
-        Err(_elapsed) => Err(read_only(may_be_done.into_inner())),
+        Err(_elapsed) => Err(read_only(core, may_be_done.into_inner()).await),
     }
 }
 
@@ -137,7 +140,7 @@ async fn forward(core: &Core, leader: NodeId, request: &Request) -> Proposal {
     let call = Call::Change(request.clone());
     match core.peers.call(leader, &call, Vec::new()).await {
         Ok(Answer::Change(proposal)) => proposal,
-        Ok(Answer::Append(_) | Answer::Vote(_) | Answer::InstallSnapshot(_) | Answer::Pong) => {
+        Ok(_) => {
             tracing::warn!(node.id = %leader, "the leader answers something else");
             Proposal::Unknown
         }
@@ -157,9 +160,7 @@ pub(crate) async fn propose(core: &Core, request: Request) -> Proposal {
     if !has_quorum(&core.metrics()) {
         return Proposal::NotTaken;
     }
-    if let Change::RemoveNode { node } = &request.change
-        && let Err(problem) = prepare_removal(core, *node).await
-    {
+    if let Err(problem) = prepare(core, &request.change).await {
         return Proposal::Answered {
             log_index: 0,
             result: Err(problem),
@@ -187,8 +188,19 @@ pub(crate) async fn propose(core: &Core, request: Request) -> Proposal {
     }
 }
 
-/// Lets a node that is about to be removed agree to it: see [`membership::retire`].
-async fn prepare_removal(core: &Core, node: NodeId) -> Result<(), Problem> {
+/// Refuses what this version would not understand, and lets a node that is about to be removed
+/// agree to it: see [`membership::retire`].
+async fn prepare(core: &Core, change: &Proposed) -> Result<(), Problem> {
+    let change = match change {
+        Proposed::Understood(change) => change,
+        Proposed::Foreign(_) => {
+            let message = "The node that orders the changes runs an older hwcd. Upgrade it first.";
+            return Err(Problem::new(ProblemCode::SettingsReadOnly, message));
+        }
+    };
+    let Change::RemoveNode { node } = *change else {
+        return Ok(());
+    };
     let desired = core.published.desired.borrow().clone();
     rules::check_removal(&desired, node)?;
     membership::retire(core, node).await.map_err(|reason| {
@@ -219,17 +231,35 @@ async fn arrive(core: &Core, log_index: u64) {
     }
 }
 
-fn read_only(may_be_done: bool) -> Problem {
+/// Why nobody takes a change: names the voters that do not answer.
+async fn read_only(core: &Core, may_be_done: bool) -> Problem {
     let outcome = if may_be_done {
         "Whether the change was made is not known: look before you repeat it."
     } else {
         "Nothing was changed."
     };
+    let voters = core.metrics().membership_config.voter_ids().count();
+    let silent = membership::silent_voters(core).await;
+    let desired = core.published.desired.borrow().clone();
+    let names: Vec<String> = silent
+        .iter()
+        .map(|node| {
+            let known = desired.nodes.get(node);
+            known.map_or_else(|| node.to_string(), |node| node.name.to_string())
+        })
+        .collect();
+    let names = names.join(", ");
+    let reason = if names.is_empty() {
+        format!("the {voters} nodes that keep them find no majority")
+    } else {
+        format!("of the {voters} nodes that keep them, these do not answer: {names}")
+    };
     Problem::new(
         ProblemCode::SettingsReadOnly,
         format!(
-            "The settings can't be changed now: most of the voting nodes are out of reach. Sites \
-             go on. {outcome} Bring the missing nodes back (hwc status names them) and try again."
+            "The settings can't be changed now: {reason}. Sites go on. {outcome} Bring the missing \
+             nodes back and try again."
         ),
     )
+    .detail(names)
 }

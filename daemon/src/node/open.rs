@@ -110,6 +110,7 @@ pub(super) async fn open_registry(
 ) -> anyhow::Result<Registry> {
     let settings = RegistryConfig {
         path: config.state.join("registry/registry.sqlite"),
+        marker: config.state.join("registry.member"),
         me,
         clock: clock.clone(),
         dial: group.dial(),

@@ -138,6 +138,7 @@ impl TestApi {
             .expect("a group");
         let registry = Registry::open(RegistryConfig {
             path: folder.path().join("registry.sqlite"),
+            marker: folder.path().join("registry.member"),
             me: ME,
             clock: clock.clone(),
             dial: group.dial(),

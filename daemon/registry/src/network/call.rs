@@ -1,12 +1,17 @@
 //! What nodes ask each other: openraft's calls, and changes that are handed on to the leader.
 
+use super::claim::Claim;
 use crate::raft_types::{Request, SnapshotMeta, TypeConfig, Vote};
+use crate::rescue::Position;
 use hwc_api::change::ChangeResult;
+use hwc_api::ids::NodeId;
+use hwc_api::problem::Problem;
 use openraft::error::{InstallSnapshotError, RaftError};
 use openraft::raft::{
     AppendEntriesRequest, AppendEntriesResponse, InstallSnapshotResponse, VoteRequest, VoteResponse,
 };
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeSet;
 
 /// A question.
 #[derive(Debug, Serialize, Deserialize)]
@@ -17,6 +22,9 @@ pub(crate) enum Call {
         /// Whether the leader has lately heard of a majority: what its followers tell of the
         /// registry's health.
         has_quorum: bool,
+        /// What the leader believes of this node.
+        #[serde(default)]
+        claim: Claim,
     },
     /// A candidate asks for a vote.
     Vote(VoteRequest<u64>),
@@ -31,6 +39,10 @@ pub(crate) enum Call {
     Change(Request),
     /// Whether anybody is there.
     Ping,
+    /// How far a node's log goes; from then on it does not listen to `deny` for a while.
+    Position { deny: BTreeSet<NodeId> },
+    /// Become the only voter, in a term above this one: most voters are among the lost nodes.
+    Rescue { lost: BTreeSet<NodeId>, term: u64 },
 }
 
 /// An answer, of the same kind as its question.
@@ -40,7 +52,12 @@ pub(crate) enum Answer {
     Vote(Result<VoteResponse<u64>, RaftError<u64>>),
     InstallSnapshot(Result<InstallSnapshotResponse<u64>, RaftError<u64, InstallSnapshotError>>),
     Change(Proposal),
+    /// The node is there and takes part.
     Pong,
+    /// The node is there, but takes no part: its store does not work.
+    Idle,
+    Position(Position),
+    Rescued(Result<(), Problem>),
 }
 
 /// What became of a change that was given to a node as the leader.

@@ -1,9 +1,12 @@
 //! openraft's view of the network: one client per node, all of them sharing [`Peers`].
 
 use super::call::{Answer, Call};
+use super::claim::Claim;
 use super::frame::TEXT_BYTES_MAX;
 use super::peers::{CallError, Peers};
-use crate::raft_types::{TypeConfig, node_id};
+use crate::raft_types::{RaftMetrics, TypeConfig, Vote, node_id};
+use crate::status::has_quorum;
+use arc_swap::ArcSwapOption;
 use openraft::EmptyNode;
 use openraft::error::{
     InstallSnapshotError, PayloadTooLarge, RPCError, RaftError, RemoteError, Unreachable,
@@ -16,8 +19,8 @@ use openraft::raft::{
 use serde::Serialize;
 use std::io;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
+use tokio::sync::watch;
 
 /// How long openraft waits before it calls a node again that could not be reached.
 const UNREACHABLE_BACKOFF: Duration = Duration::from_millis(200);
@@ -28,8 +31,29 @@ type Failure<E> = RPCError<u64, EmptyNode, RaftError<u64, E>>;
 #[derive(Clone)]
 pub(crate) struct NetworkFactory {
     pub peers: Arc<Peers>,
-    /// Whether this node, as the leader, has lately heard of a majority.
-    pub has_quorum: Arc<AtomicBool>,
+    /// The reports of the openraft that runs now.
+    pub reports: Arc<ArcSwapOption<watch::Receiver<RaftMetrics>>>,
+}
+
+impl NetworkFactory {
+    /// The clients of a node whose openraft does not run yet.
+    pub fn new(peers: Arc<Peers>) -> Self {
+        Self {
+            peers,
+            reports: Arc::default(),
+        }
+    }
+
+    /// Whether this node has lately heard of a majority, and what it knows of a follower, as the
+    /// leader of this vote.
+    fn leading(&self, vote: &Vote, follower: u64) -> (bool, Claim) {
+        let reports = self.reports.load();
+        let Some(reports) = reports.as_ref() else {
+            return (false, Claim::default());
+        };
+        let metrics = reports.borrow();
+        (has_quorum(&metrics), Claim::of(&metrics, vote, follower))
+    }
 }
 
 impl RaftNetworkFactory<TypeConfig> for NetworkFactory {
@@ -83,16 +107,16 @@ impl RaftNetwork<TypeConfig> for Network {
         if let Some(fewer) = entries_that_fit(&rpc.entries) {
             return Err(PayloadTooLarge::new_entries_hint(fewer).into());
         }
+        let (has_quorum, claim) = self.shared.leading(&rpc.vote, self.target);
         let call = Call::Append {
             rpc,
-            has_quorum: self.shared.has_quorum.load(Ordering::Relaxed),
+            has_quorum,
+            claim,
         };
-        match self.call(&call, Vec::new()).await? {
-            Answer::Append(answer) => self.answered(answer),
-            Answer::Vote(_) | Answer::InstallSnapshot(_) | Answer::Change(_) | Answer::Pong => {
-                Err(unreachable(&CallError::OtherKind))
-            }
-        }
+        let Answer::Append(answer) = self.call(&call, Vec::new()).await? else {
+            return Err(unreachable(&CallError::OtherKind));
+        };
+        self.answered(answer)
     }
 
     async fn install_snapshot(
@@ -106,12 +130,10 @@ impl RaftNetwork<TypeConfig> for Network {
             offset: rpc.offset,
             done: rpc.done,
         };
-        match self.call(&call, rpc.data).await? {
-            Answer::InstallSnapshot(answer) => self.answered(answer),
-            Answer::Vote(_) | Answer::Append(_) | Answer::Change(_) | Answer::Pong => {
-                Err(unreachable(&CallError::OtherKind))
-            }
-        }
+        let Answer::InstallSnapshot(answer) = self.call(&call, rpc.data).await? else {
+            return Err(unreachable(&CallError::OtherKind));
+        };
+        self.answered(answer)
     }
 
     async fn vote(
@@ -119,12 +141,10 @@ impl RaftNetwork<TypeConfig> for Network {
         rpc: VoteRequest<u64>,
         _option: RPCOption,
     ) -> Result<VoteResponse<u64>, Failure<openraft::error::Infallible>> {
-        match self.call(&Call::Vote(rpc), Vec::new()).await? {
-            Answer::Vote(answer) => self.answered(answer),
-            Answer::Append(_) | Answer::InstallSnapshot(_) | Answer::Change(_) | Answer::Pong => {
-                Err(unreachable(&CallError::OtherKind))
-            }
-        }
+        let Answer::Vote(answer) = self.call(&Call::Vote(rpc), Vec::new()).await? else {
+            return Err(unreachable(&CallError::OtherKind));
+        };
+        self.answered(answer)
     }
 
     fn backoff(&self) -> Backoff {

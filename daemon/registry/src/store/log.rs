@@ -52,10 +52,9 @@ impl LogStore {
     async fn state(&self) -> sqlx::Result<LogState<TypeConfig>> {
         let mut transaction = self.database.read_consistently().await?;
         let purged = raft_state::state_read(&mut transaction, StateKey::Purged).await?;
-        let last = raft_state::log_last(&mut transaction).await?;
         Ok(LogState {
             last_purged_log_id: purged,
-            last_log_id: last.map(|entry| entry.log_id).or(purged),
+            last_log_id: raft_state::log_end(&mut transaction).await?,
         })
     }
 

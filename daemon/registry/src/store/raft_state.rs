@@ -1,6 +1,7 @@
 //! Queries on openraft's own tables: `raft_state`, `raft_log`, `raft_snapshot`.
 
-use crate::raft_types::Entry;
+use super::Database;
+use crate::raft_types::{Entry, LogId, Membership};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use sqlx::{Row, SqliteConnection};
@@ -10,6 +11,10 @@ use sqlx::{Row, SqliteConnection};
 pub(crate) enum StateKey {
     /// Whose store this is.
     Node,
+    /// The random number that names it; see `marker`.
+    Store,
+    /// Nodes that were declared lost here, until the settings know it; see `rescue`.
+    Lost,
     /// The last vote.
     Vote,
     /// The last log id that was deleted from the beginning of the log.
@@ -24,6 +29,8 @@ impl StateKey {
     const fn as_str(self) -> &'static str {
         match self {
             Self::Node => "node",
+            Self::Store => "store",
+            Self::Lost => "lost",
             Self::Vote => "vote",
             Self::Purged => "purged",
             Self::Applied => "applied",
@@ -83,6 +90,49 @@ pub(crate) async fn log_last(connection: &mut SqliteConnection) -> sqlx::Result<
         .fetch_optional(connection)
         .await?;
     row.map(|row| decode(row.try_get("entry")?, "entry"))
+        .transpose()
+}
+
+/// The end of the log: its last entry, or the last one that was deleted from its beginning.
+pub(crate) async fn log_end(connection: &mut SqliteConnection) -> sqlx::Result<Option<LogId>> {
+    let last = log_last(connection).await?.map(|entry| entry.log_id);
+    let purged = state_read(connection, StateKey::Purged).await?;
+    Ok(last.max(purged))
+}
+
+/// Up to where this node has ever had everything: the end of its log, or of a snapshot that was
+/// installed in its stead; none of an empty store.
+pub(crate) async fn reached(database: &Database) -> sqlx::Result<Option<u64>> {
+    let mut transaction = database.read_consistently().await?;
+    let end = log_end(&mut transaction).await?;
+    let applied: Option<Option<LogId>> = state_read(&mut transaction, StateKey::Applied).await?;
+    Ok(end.max(applied.flatten()).map(|log_id| log_id.index))
+}
+
+/// The first entry of each leader in the log, oldest first.
+pub(crate) async fn log_leader_list(connection: &mut SqliteConnection) -> sqlx::Result<Vec<LogId>> {
+    let rows = sqlx::query(
+        "select min(log_index), json_extract(entry, '$.log_id') as log_id from raft_log
+         group by json_extract(entry, '$.log_id.leader_id') order by 1",
+    )
+    .fetch_all(connection)
+    .await?;
+    rows.iter()
+        .map(|row| decode(row.try_get("log_id")?, "log_id"))
+        .collect()
+}
+
+/// The newest membership in the log.
+pub(crate) async fn log_last_membership(
+    connection: &mut SqliteConnection,
+) -> sqlx::Result<Option<Membership>> {
+    let row = sqlx::query(
+        "select json_extract(entry, '$.payload.Membership') as membership from raft_log
+         where membership is not null order by log_index desc limit 1",
+    )
+    .fetch_optional(connection)
+    .await?;
+    row.map(|row| decode(row.try_get("membership")?, "membership"))
         .transpose()
 }
 

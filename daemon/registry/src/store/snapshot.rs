@@ -18,6 +18,8 @@ use std::sync::Arc;
 
 /// The version of the content's form. A node refuses a form that it does not know.
 const FORM: u32 = 2;
+/// The first form that only a newer version knows.
+pub(super) const FORM_NEXT: u32 = FORM + 1;
 
 /// The content of a snapshot. Maps whose keys are no JSON keys are lists of pairs.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

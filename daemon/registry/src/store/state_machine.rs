@@ -6,13 +6,15 @@
 
 use super::Database;
 use super::raft_state::{self, StateKey};
-use super::snapshot::{Content, SnapshotBuilder};
+use super::snapshot::{Content, ContentError, FORM_NEXT, SnapshotBuilder};
+use crate::proposed::Proposed;
 use crate::raft_types::{
     Entry, LogId, Reply, Request, Snapshot, SnapshotMeta, StorageError, StoredMembership,
     TypeConfig,
 };
 use crate::rules::{Decision, decide};
 use crate::settings::Settings;
+use crate::status::Standing;
 use crate::tables::{
     StoredRequest, request_find, request_forget_until, request_insert, settings_load,
     settings_replace, settings_write,
@@ -36,6 +38,8 @@ pub(crate) struct Published {
     pub desired: watch::Sender<Arc<Desired>>,
     /// The log index up to which `desired` is; 0 before the first entry.
     pub applied: watch::Sender<u64>,
+    /// Whether this node may take part.
+    pub standing: watch::Sender<Standing>,
 }
 
 impl Published {
@@ -43,6 +47,7 @@ impl Published {
         Self {
             desired: watch::Sender::new(Arc::default()),
             applied: watch::Sender::new(0),
+            standing: watch::Sender::default(),
         }
     }
 }
@@ -95,7 +100,7 @@ impl StateMachine {
         self.published.applied.send_replace(index);
     }
 
-    async fn apply_batch(&mut self, entries: Vec<Entry>) -> sqlx::Result<Vec<Reply>> {
+    async fn apply_batch(&mut self, entries: Vec<Entry>) -> Result<Vec<Reply>, ApplyError> {
         let mut transaction = self.database.write().await?;
         let mut batch = Batch {
             settings: self.settings.clone(),
@@ -152,10 +157,19 @@ impl StateMachine {
     }
 }
 
+/// Why entries could not be applied. None of their batch were.
+#[derive(Debug, thiserror::Error)]
+enum ApplyError {
+    #[error("store settings")]
+    Database(#[from] sqlx::Error),
+    #[error("understand the change at log index {0}: a newer version of hwcd wrote it")]
+    Foreign(u64),
+}
+
 #[derive(Debug, thiserror::Error)]
 enum InstallError {
     #[error("understand snapshot")]
-    Content(#[from] super::snapshot::ContentError),
+    Content(#[from] ContentError),
     #[error("store snapshot")]
     Database(#[from] sqlx::Error),
 }
@@ -172,7 +186,7 @@ impl Batch {
         &mut self,
         connection: &mut SqliteConnection,
         entry: Entry,
-    ) -> sqlx::Result<Reply> {
+    ) -> Result<Reply, ApplyError> {
         self.applied = Some(entry.log_id);
         match entry.payload {
             EntryPayload::Blank => Ok(Reply(None)),
@@ -195,11 +209,14 @@ impl Batch {
         connection: &mut SqliteConnection,
         log_index: u64,
         request: &Request,
-    ) -> sqlx::Result<ChangeResult> {
+    ) -> Result<ChangeResult, ApplyError> {
         if let Some(result) = request_find(connection, request.id).await? {
             return Ok(result);
         }
-        let result = match decide(&self.settings, &request.change) {
+        let Proposed::Understood(change) = &request.change else {
+            return Err(ApplyError::Foreign(log_index));
+        };
+        let result = match decide(&self.settings, change) {
             Ok(decision) => {
                 self.carry_out(connection, &decision).await?;
                 Ok(decision.applied)
@@ -254,9 +271,12 @@ impl RaftStateMachine<TypeConfig> for StateMachine {
         I::IntoIter: OptionalSend,
     {
         let entries: Vec<Entry> = entries.into_iter().collect();
-        self.apply_batch(entries)
-            .await
-            .map_err(|error| StorageIOError::write_state_machine(AnyError::new(&error)).into())
+        self.apply_batch(entries).await.map_err(|error| {
+            if let ApplyError::Foreign(_) = error {
+                self.published.standing.send_replace(Standing::Outdated);
+            }
+            StorageIOError::write_state_machine(AnyError::new(&error)).into()
+        })
     }
 
     async fn get_snapshot_builder(&mut self) -> Self::SnapshotBuilder {
@@ -281,6 +301,9 @@ impl RaftStateMachine<TypeConfig> for StateMachine {
         self.install(meta, snapshot.get_ref())
             .await
             .map_err(|error| {
+                if let InstallError::Content(ContentError::Form(FORM_NEXT..)) = error {
+                    self.published.standing.send_replace(Standing::Outdated);
+                }
                 StorageIOError::write_snapshot(Some(meta.signature()), AnyError::new(&error)).into()
             })
     }

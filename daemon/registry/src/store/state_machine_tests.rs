@@ -4,9 +4,11 @@ use super::Database;
 use super::raft_state;
 use super::state_machine::{Published, REQUESTS_REMEMBERED, StateMachine};
 use crate::error::OpenError;
+use crate::proposed::Proposed;
 use crate::raft_types::{Entry, LogId, Reply, Request, RequestId};
 use crate::samples::*;
 use crate::settings::Settings;
+use crate::status::Standing;
 use crate::tables::{request_list, settings_load};
 use hwc_api::change::{Applied, Change, ChangeResult};
 use hwc_api::ids::{NodeId, SiteId};
@@ -42,7 +44,9 @@ impl Bench {
 
     async fn open(directory: &TempDir) -> (Database, Published, StateMachine) {
         let path = directory.path().join("registry.sqlite");
-        let database = Database::open(&path, NodeId(1)).await.expect("store");
+        let database = Database::open(&path, &path.with_extension("member"), NodeId(1))
+            .await
+            .expect("store");
         let published = Published::new();
         let permit = Arc::new(Semaphore::new(1)).acquire_owned().await;
         let machine =
@@ -92,7 +96,7 @@ impl Bench {
 
     async fn apply(&mut self, change: Change) -> ChangeResult {
         let id = RequestId(u128::from(self.next_index).to_be_bytes());
-        let mut results = self.apply_requests(vec![Request { id, change }]).await;
+        let mut results = self.apply_requests(vec![Request::new(id, change)]).await;
         results.pop().expect("one result")
     }
 
@@ -153,10 +157,10 @@ async fn a_refusal_does_not_spoil_the_rest_of_its_batch() {
         site(OTHER_CUSTOMER, &["a.example"], &[1]),
         site(OTHER_CUSTOMER, &["b.example"], &[1]),
     ];
-    let requests = batch.into_iter().zip(100..).map(|(change, id)| Request {
-        id: RequestId([id; 16]),
-        change,
-    });
+    let requests = batch
+        .into_iter()
+        .zip(100..)
+        .map(|(change, id)| Request::new(RequestId([id; 16]), change));
     let results = bench.apply_requests(requests.collect()).await;
     let codes: Vec<_> = results
         .into_iter()
@@ -177,10 +181,8 @@ async fn a_refusal_does_not_spoil_the_rest_of_its_batch() {
 async fn a_repeated_request_is_answered_and_not_done_again() {
     let mut bench = Bench::new().await;
     bench.apply_all(small_cluster()).await;
-    let request = Request {
-        id: RequestId([9; 16]),
-        change: site(OTHER_CUSTOMER, &["a.example"], &[1]),
-    };
+    let change = site(OTHER_CUSTOMER, &["a.example"], &[1]);
+    let request = Request::new(RequestId([9; 16]), change);
     let twice = vec![request.clone(), request.clone()];
     let results = bench.apply_requests(twice).await;
     assert_eq!(
@@ -306,7 +308,7 @@ async fn an_older_snapshot_does_not_replace_a_newer_one() {
 async fn a_store_belongs_to_one_node_and_one_process() {
     let bench = Bench::new().await;
     let path = bench.directory.path().join("registry.sqlite");
-    let in_use = Database::open(&path, NodeId(1)).await;
+    let in_use = Database::open(&path, &path.with_extension("member"), NodeId(1)).await;
     assert!(matches!(in_use, Err(OpenError::InUse { .. })), "{in_use:?}");
     let Bench {
         directory: _directory,
@@ -317,7 +319,7 @@ async fn a_store_belongs_to_one_node_and_one_process() {
     drop(machine);
     database.close().await;
     drop(database);
-    let other = Database::open(&path, NodeId(2)).await;
+    let other = Database::open(&path, &path.with_extension("member"), NodeId(2)).await;
     assert!(
         matches!(
             other,
@@ -352,7 +354,7 @@ async fn a_file_that_is_no_database_is_refused() {
         "this is no database, and longer than a header".repeat(40),
     )
     .expect("write");
-    let opened = Database::open(&path, NodeId(1)).await;
+    let opened = Database::open(&path, &path.with_extension("member"), NodeId(1)).await;
     let is_refused = matches!(
         opened,
         Err(OpenError::Database { .. } | OpenError::Migrate { .. })
@@ -374,14 +376,57 @@ async fn a_full_disk_stops_applying_and_changes_nothing() {
     let long = "x".repeat(200_000);
     let entry = Entry {
         log_id: LogId::new(CommittedLeaderId::new(1, 1), bench.next_index),
-        payload: EntryPayload::Normal(Request {
-            id: RequestId([7; 16]),
-            change: create_token(CUSTOMER, &long),
-        }),
+        payload: EntryPayload::Normal(Request::new(
+            RequestId([7; 16]),
+            create_token(CUSTOMER, &long),
+        )),
     };
     assert!(bench.machine.apply([entry]).await.is_err());
     let bench = bench.reopened().await;
     assert_eq!(bench.check_tables().await, before);
+}
+
+#[tokio::test]
+async fn a_change_of_a_newer_version_is_not_applied_nor_anything_after_it() {
+    let mut bench = Bench::new().await;
+    bench.apply_all(small_cluster()).await;
+    let before = bench.check_tables().await;
+    let json = r#"{"change":"remove-node","node":2,"kindly":true}"#;
+    let foreign: Proposed = serde_json::from_str(json).expect("JSON");
+    let requests = [
+        Request::new(RequestId([7; 16]), join_token("beside it")),
+        Request {
+            id: RequestId([8; 16]),
+            change: foreign,
+        },
+    ];
+    let entries = requests.into_iter().zip(bench.next_index..);
+    let entries = entries.map(|(request, index)| Entry {
+        log_id: LogId::new(CommittedLeaderId::new(1, 1), index),
+        payload: EntryPayload::Normal(request),
+    });
+    assert_eq!(*bench.published.standing.borrow(), Standing::Member);
+    assert!(bench.machine.apply(entries).await.is_err());
+    assert_eq!(*bench.published.standing.borrow(), Standing::Outdated);
+    assert_eq!(bench.check_tables().await, before);
+}
+
+#[tokio::test]
+async fn a_snapshot_of_a_newer_version_is_told_from_a_broken_one() {
+    let mut bench = Bench::new().await;
+    bench.apply_all(small_cluster()).await;
+    let mut builder = bench.machine.get_snapshot_builder().await;
+    let meta = builder.build_snapshot().await.expect("snapshot").meta;
+    for (text, standing) in [
+        (r#"{"form":2,"desired":"broken"}"#, Standing::Member),
+        (r#"{"form":1}"#, Standing::Member),
+        (r#"{"form":3,"new":"things"}"#, Standing::Outdated),
+    ] {
+        let bad = Box::new(std::io::Cursor::new(text.as_bytes().to_vec()));
+        let installed = bench.machine.install_snapshot(&meta, bad).await;
+        assert!(installed.is_err(), "{text}");
+        assert_eq!(*bench.published.standing.borrow(), standing, "{text}");
+    }
 }
 
 #[tokio::test]
@@ -391,6 +436,8 @@ async fn the_state_keys_are_rows_of_their_own() {
     let mut transaction = bench.database.write().await.expect("writer");
     let keys = [
         StateKey::Vote,
+        StateKey::Store,
+        StateKey::Lost,
         StateKey::Purged,
         StateKey::Applied,
         StateKey::Membership,

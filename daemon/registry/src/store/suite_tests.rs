@@ -16,7 +16,9 @@ impl StoreBuilder<TypeConfig, LogStore, StateMachine, TempDir> for Builder {
     async fn build(&self) -> Result<(TempDir, LogStore, StateMachine), StorageError> {
         let directory = tempfile::tempdir().expect("temporary directory");
         let path = directory.path().join("registry.sqlite");
-        let database = Database::open(&path, NodeId(1)).await.expect("new store");
+        let database = Database::open(&path, &path.with_extension("member"), NodeId(1))
+            .await
+            .expect("new store");
         let permit = Arc::new(Semaphore::new(1)).acquire_owned().await;
         let state_machine =
             StateMachine::load(database.clone(), Published::new(), permit.expect("open"))

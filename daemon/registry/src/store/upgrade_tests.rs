@@ -3,6 +3,7 @@
 use super::Database;
 use super::log::LogStore;
 use super::raft_state;
+use crate::proposed::Proposed;
 use crate::raft_types::{Request, RequestId};
 use crate::tables::{request_list, settings_load};
 use hwc_api::balancing::Balancing;
@@ -69,7 +70,9 @@ async fn a_store_of_the_first_version_is_read_with_what_it_did_not_know_filled_i
     let directory = tempfile::tempdir().expect("temporary directory");
     let path = directory.path().join("registry.sqlite");
     written_by_version_1(&path).await;
-    let database = Database::open(&path, NodeId(1)).await.expect("upgraded");
+    let database = Database::open(&path, &path.with_extension("member"), NodeId(1))
+        .await
+        .expect("upgraded");
 
     let mut connection = database.read().await.expect("connection");
     let settings = settings_load(&mut connection).await.expect("settings");
@@ -98,14 +101,20 @@ async fn the_log_of_the_first_version_comes_to_the_same_settings() {
     let directory = tempfile::tempdir().expect("temporary directory");
     let path = directory.path().join("registry.sqlite");
     written_by_version_1(&path).await;
-    let database = Database::open(&path, NodeId(1)).await.expect("upgraded");
+    let database = Database::open(&path, &path.with_extension("member"), NodeId(1))
+        .await
+        .expect("upgraded");
     let mut log = LogStore::new(database);
     let entries = log.try_get_log_entries(0..5).await.expect("entries");
     assert_eq!(entries.len(), 5);
     let changes: Vec<_> = entries
         .into_iter()
         .filter_map(|entry| match entry.payload {
-            EntryPayload::Normal(Request { id, change }) => Some((id, change)),
+            EntryPayload::Normal(Request {
+                id,
+                change: Proposed::Understood(change),
+            }) => Some((id, change)),
+            EntryPayload::Normal(request) => panic!("{request:?}"),
             EntryPayload::Blank | EntryPayload::Membership(_) => None,
         })
         .collect();
@@ -114,12 +123,14 @@ async fn the_log_of_the_first_version_comes_to_the_same_settings() {
         panic!("the founding");
     };
     assert_eq!(cluster.balancing, Balancing::default());
-    let copies: Vec<_> = changes[1..]
-        .iter()
-        .map(|(_, change)| match change {
-            Change::CreateSite { copies, .. } | Change::CreateDatabase { copies, .. } => *copies,
-            other => panic!("{other:?}"),
-        })
-        .collect();
-    assert_eq!(copies, [2, 3]);
+    let [
+        Change::CreateSite { copies: site, .. },
+        Change::CreateDatabase {
+            copies: database, ..
+        },
+    ] = [&changes[1].1, &changes[2].1]
+    else {
+        panic!("a site and a database");
+    };
+    assert_eq!((*site, *database), (2, 3));
 }
