@@ -5,11 +5,15 @@
 mod access;
 #[path = "api/bad_input.rs"]
 mod bad_input;
+#[path = "api/command_line.rs"]
+mod command_line;
 #[path = "api/fixture.rs"]
 mod fixture;
 #[path = "api/moves.rs"]
 mod moves;
 #[path = "api/nodes.rs"]
 mod nodes;
+#[path = "api/registry.rs"]
+mod registry;
 #[path = "api/sessions.rs"]
 mod sessions;

@@ -18,6 +18,7 @@ mod node_services_set;
 mod node_token_create;
 mod node_undrain;
 mod node_zone_set;
+mod registry_declare_lost;
 mod registry_read;
 mod session_create;
 mod session_delete;
@@ -114,6 +115,7 @@ pub fn endpoints() -> Vec<Endpoint> {
         node_drain_read::endpoint(),
         node_undrain::endpoint(),
         registry_read::endpoint(),
+        registry_declare_lost::endpoint(),
         status_read::endpoint(),
         super::events::endpoint(),
     ]

@@ -63,6 +63,7 @@ const ROUTES: &[(&str, &str)] = &[
     ("GET /nodes/{node}/drain", "administrators"),
     ("DELETE /nodes/{node}/drain", "administrators"),
     ("GET /registry", "administrators"),
+    ("POST /registry/declare-lost", "administrators"),
     ("GET /status", "customers"),
     ("GET /events", "customers"),
 ];

@@ -29,6 +29,7 @@ use hwc_yakd::apps::{Catalogue, Installer};
 use hwc_yakd::config::SocketKey;
 use hwcd::api::attempts::Attempts;
 use hwcd::api::identity::ThroughControlSocket;
+use hwcd::api::server::{Sockets, serve};
 use hwcd::api::{Api, endpoints};
 use hwcd::conductor::input::{Input, OwnFact};
 use hwcd::install::InstallJobs;
@@ -38,7 +39,7 @@ use hwcd::session::SessionSeal;
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use tempfile::TempDir;
 use tokio::sync::{mpsc, watch};
@@ -58,8 +59,8 @@ pub struct TestApi {
     pub clock: Clock,
     /// The cluster's seal, as on every node.
     pub seal: SessionSeal,
-    _folder: TempDir,
-    _tasks: Tasks,
+    folder: TempDir,
+    tasks: Tasks,
 }
 
 /// Stands in for the brain of the node.
@@ -74,6 +75,10 @@ pub struct Brain {
 }
 
 impl Brain {
+    #[expect(
+        clippy::wildcard_enum_match_arm,
+        reason = "a stand-in hears what its tests ask"
+    )]
     fn hear(&mut self, input: Input) {
         match input {
             Input::AskMove {
@@ -209,8 +214,8 @@ impl TestApi {
             brain,
             clock,
             seal,
-            _folder: folder,
-            _tasks: tasks,
+            folder,
+            tasks,
         };
         test.create_account("admin", Role::Administrator, Limits::default())
             .await;
@@ -313,6 +318,17 @@ impl TestApi {
         let reply = self.ask("POST", "/sites", Some(token), &body).await;
         assert_eq!(reply.status, StatusCode::OK, "{reply:?}");
         reply.body["id"].as_u64().expect("an id")
+    }
+
+    /// Serves the API to root on this node, as the daemon does, and returns the socket.
+    pub fn serve(&self) -> PathBuf {
+        let sockets = Sockets {
+            control: self.folder.path().join("control.sock"),
+            public: self.folder.path().join("api.sock"),
+            public_group: None,
+        };
+        serve(&self.router, &sockets, &self.tasks).expect("two sockets");
+        sockets.control
     }
 
     /// The settings.
