@@ -76,18 +76,17 @@ fn lost_text(view: &DeclareLostView) -> String {
         let sites = view.sites_without_copy.join(", ");
         format!("No other node holds a copy of these sites; they are lost: {sites}.")
     };
-    let (given_up, go_on) = if view.is_done {
-        ("are given up and can never return", "The settings go on")
+    let given_up = if view.is_done {
+        format!("Given up for good: {lost}.")
     } else {
-        (
-            "would be given up and could never return, even with their disks whole",
-            "The settings would go on",
+        format!(
+            "This gives up {lost} for good: they can never return, even with their disks whole."
         )
     };
     format!(
-        "{lost} {given_up}.\n\
-         {go_on} at change {} with {voters} as voters. What only the others had acknowledged is \
-         lost.\n\
+        "{given_up}\n\
+         The settings go on from change {}, kept by {voters}; what only the others had \
+         acknowledged is lost.\n\
          {sites}",
         view.index
     )
@@ -140,13 +139,13 @@ mod tests {
             is_done: false,
         };
         let text = lost_text(&view);
-        assert!(text.starts_with("n2, n3 would be given up"), "{text}");
-        assert!(text.contains("at change 42 with n1 as voters"), "{text}");
+        assert!(text.starts_with("This gives up n2, n3 for good"), "{text}");
+        assert!(text.contains("from change 42, kept by n1;"), "{text}");
         assert!(text.ends_with("they are lost: a.example."), "{text}");
         view.is_done = true;
         view.sites_without_copy.clear();
         let text = lost_text(&view);
-        assert!(text.starts_with("n2, n3 are given up"), "{text}");
+        assert!(text.starts_with("Given up for good: n2, n3."), "{text}");
         assert!(text.ends_with("No site is lost with them."), "{text}");
     }
 }

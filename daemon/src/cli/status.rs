@@ -44,7 +44,7 @@ fn drains(status: &StatusView) -> String {
         };
         let name = &view.node.name;
         Some(format!(
-            "{name} is drained since {since}, {left} still live on it{note}\n"
+            "{name} has been drained for {since}, {left} still live on it{note}\n"
         ))
     };
     status.nodes.iter().filter_map(line).collect()
