@@ -39,6 +39,8 @@ const LOOK: Duration = Duration::from_millis(200);
 /// A job is given up when nothing of its site has moved for so long: the moves' own limits are
 /// shorter.
 const JOB_LIMIT: Duration = Duration::from_secs(6 * 3_600);
+/// The brain shows a move within this, or it was over before anyone looked.
+const BEGIN_LIMIT: Duration = Duration::from_secs(5);
 /// After the move ended, the new route is known here within this.
 const ROUTE_LIMIT: Duration = Duration::from_secs(10);
 
@@ -291,7 +293,8 @@ impl Moves {
             .ok_or_else(|| crate::api::not_found("site"))?;
         let started = Change::StartJob {
             kind: JobKind::MoveSite { site: site.id, to },
-            account: by,
+            // The site's owner sees what happens to it, whoever asked.
+            account: site.account,
             node: self.me,
             now: self.clock.wall(),
         };
@@ -383,7 +386,8 @@ impl Moves {
             let _stopped = self
                 .inputs
                 .send(Input::Own(OwnFact::Job(job, Some(progress))));
-            if !is_under_way || self.clock.now().since(began) > JOB_LIMIT {
+            let passed = self.clock.now().since(began);
+            if !is_under_way && (shown.has_begun() || passed > BEGIN_LIMIT) || passed > JOB_LIMIT {
                 break;
             }
         }
@@ -455,7 +459,13 @@ impl Shown {
         }
     }
 
-    /// Whether anything is still under way.
+    /// Whether a move was seen, or everything is there already.
+    fn has_begun(&self) -> bool {
+        let mut steps = self.steps.values();
+        steps.all(|step| step.is_there) || self.steps.values().any(|step| step.began.is_some())
+    }
+
+    /// Whether anything is under way just now.
     fn look(&mut self, picture: &Picture, to: NodeId, now: Moment) -> bool {
         for (dataset, step) in &mut self.steps {
             step.now = now;
@@ -475,10 +485,7 @@ impl Shown {
                 None => {}
             }
         }
-        let is_over = |step: &Step| step.ended.is_some();
-        let has_begun = self.steps.values().any(|step| step.began.is_some());
-        !(has_begun || self.steps.values().all(is_over))
-            || self.steps.values().any(|step| step.phase.is_some())
+        self.steps.values().any(|step| step.phase.is_some())
     }
 
     fn progress(&self, job: JobId) -> JobProgress {
