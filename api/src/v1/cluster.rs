@@ -138,7 +138,7 @@ pub struct NewJoinToken {
 }
 
 /// `GET /status`: the cluster as the asked node sees it. Customers see their own sites only, and
-/// nodes without their reports.
+/// nodes without their reports and drains.
 #[derive(Debug, Clone, Copy)]
 pub struct ReadStatus;
 call_without_body!(ReadStatus, Get, StatusView, |_call| "/status".to_owned());

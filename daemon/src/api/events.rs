@@ -5,7 +5,7 @@
 //! gets fewer, newer messages. Once a second the session is checked again; when it is over, the
 //! client is told and the connection closes.
 //!
-//! What there is to tell is decided in [`told`].
+//! What there is to tell is decided in `told`.
 
 mod told;
 

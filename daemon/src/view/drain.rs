@@ -72,6 +72,20 @@ impl Scene<'_> {
         takers.filter(|node| self.picture.is_reachable(*node))
     }
 
+    /// How many other nodes, to which datasets may come just now, hold a whole copy of one.
+    fn whole_copies(&self, dataset: &Dataset, without: NodeId) -> usize {
+        let is_taker = |node: NodeId| {
+            let known = self.desired.nodes.get(&node);
+            node != without
+                && known.is_some_and(Node::takes_datasets)
+                && self.picture.is_reachable(node)
+        };
+        let holders = self.picture.holders.get(&dataset.id).into_iter().flatten();
+        holders
+            .filter(|(node, record)| record.has_copy && is_taker(**node))
+            .count()
+    }
+
     /// What a node still means to a dataset; none where it has nothing to do with it.
     fn stake(
         &self,
@@ -80,20 +94,15 @@ impl Scene<'_> {
         drain: &Drain,
         takers: usize,
     ) -> Option<Stake> {
-        let has_copy = |holder: NodeId| {
-            let holders = self.picture.holders.get(&dataset.id);
-            let record = holders.and_then(|holders| holders.get(&holder));
-            record.is_some_and(|record| record.has_copy)
-        };
+        let holders = self.picture.holders.get(&dataset.id);
+        let record = holders.and_then(|holders| holders.get(&node));
+        let holds = record.is_some_and(|record| record.has_copy);
         let live = self.picture.live_node(dataset.id).map(|live| live.node);
-        let (is_live, holds) = (live == Some(node), has_copy(node));
+        let is_live = live == Some(node);
         if !is_live && !holds && !dataset.replicas.contains(&node) {
             return None;
         }
-        let whole = self
-            .takers_in_reach(node)
-            .filter(|holder| has_copy(*holder))
-            .count();
+        let whole = self.whole_copies(dataset, node);
         let wanted = usize::from(dataset.copies);
         let least = if drain.may_lack_copies {
             wanted.min(takers).max(1)

@@ -101,6 +101,10 @@ async fn a_node_is_drained_watched_and_put_back_to_use() {
     assert_eq!(reply.body["by_name"], "admin", "{reply:?}");
     assert_eq!(reply.body["live_left"], 1, "{reply:?}");
     assert_eq!(reply.body["is_done"], false, "{reply:?}");
+    let status = api.ask("GET", "/status", Some(&mara), "").await;
+    let node = &status.body["nodes"][0];
+    assert_eq!(node["name"], "n1", "{node}");
+    assert!(node["drain"].is_null(), "a customer reads no notes: {node}");
     api.see_live(api.files(site), n2);
     let reply = api.ask("GET", path, Some(&admin), "").await;
     assert_eq!(reply.body["live_left"], 0, "{reply:?}");

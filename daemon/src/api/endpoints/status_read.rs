@@ -38,6 +38,7 @@ async fn read(
         } else {
             NodeView {
                 observed: None,
+                drain: None,
                 ..view
             }
         }
