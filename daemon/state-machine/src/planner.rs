@@ -25,6 +25,9 @@ mod sets;
 mod standing;
 mod traffic;
 
+#[cfg(test)]
+mod tests;
+
 use crate::action::{Action, Command};
 use crate::bugs::Bugs;
 use crate::event::{DatasetPolicy, PastMove};

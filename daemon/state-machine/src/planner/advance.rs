@@ -51,8 +51,9 @@ impl Planner {
             if let Some(plan) = next {
                 self.plans.insert(key, plan);
             }
+            // The next one's turn depends on what became of this one.
+            self.show_own(facts.as_ref(), view);
         }
-        self.show_own(facts.as_ref(), view);
         self.facts = facts;
     }
 
@@ -348,7 +349,8 @@ fn send_after(plan: &Plan, view: View<'_>) -> Option<Plan> {
     let parts: BTreeMap<_, _> = left_behind
         .filter_map(|(dataset, _)| {
             let ownership = view.datasets.get(dataset)?;
-            let is_here = ownership.is_open() && !ownership.is_gone();
+            // Its gate may be on the way to open again.
+            let is_here = ownership.serving().is_some() && !ownership.is_gone();
             is_here.then(|| (*dataset, Part::new(ownership, plan.to)))
         })
         .collect();

@@ -37,7 +37,14 @@ struct Unsettled {
     /// Since when it is so, as far as this node knows.
     since: Millis,
     judged_at: Option<Millis>,
-    proposed_at: Option<Millis>,
+    proposed: Option<Proposal>,
+}
+
+/// What was proposed, and is not seen in the registry yet.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+struct Proposal {
+    at: Millis,
+    added: Vec<NodeId>,
 }
 
 /// What the leader keeps of sets between two looks.
@@ -124,7 +131,7 @@ impl Planner {
                     replicas: policy.replicas.clone(),
                     since: view.now,
                     judged_at: None,
-                    proposed_at: None,
+                    proposed: None,
                 });
             unsettled.insert(*dataset, entry);
         }
@@ -212,7 +219,8 @@ impl Planner {
             return;
         };
         unsettled.judged_at = Some(view.now);
-        let (since, proposed_at) = (unsettled.since, unsettled.proposed_at);
+        let since = unsettled.since;
+        let proposed_at = unsettled.proposed.as_ref().map(|proposal| proposal.at);
         let (Some(ownership), Some(policy)) = (view.datasets.get(&dataset), view.policy(dataset))
         else {
             return;
@@ -291,7 +299,10 @@ impl Planner {
             },
         );
         if let Some(unsettled) = self.rehoming.unsettled.get_mut(&dataset) {
-            unsettled.proposed_at = Some(view.now);
+            unsettled.proposed = Some(Proposal {
+                at: view.now,
+                added: wanted.added,
+            });
         }
         self.wake(view, view.now.plus(view.timers.propose_again_ms));
     }
@@ -321,7 +332,11 @@ impl Planner {
                 let is_up = facts.nodes.get(*node).is_some_and(|facts| facts.is_up);
                 is_up && !holders.contains(*node)
             };
-            for taker in unsettled.replicas.iter().filter(is_taking) {
+            let stands =
+                |proposal: &&Proposal| proposal.at.plus(view.timers.propose_again_ms) > view.now;
+            let proposed = unsettled.proposed.as_ref().filter(stands);
+            let proposed = proposed.into_iter().flat_map(|proposal| &proposal.added);
+            for taker in unsettled.replicas.iter().chain(proposed).filter(is_taking) {
                 *copying.entry(*taker).or_default() += 1;
                 if let Some(live) = ownership.live_node(view.me) {
                     *copying.entry(live).or_default() += 1;

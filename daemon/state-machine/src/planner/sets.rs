@@ -162,8 +162,8 @@ fn shrunk(present: &Present<'_>, kept: &[NodeId]) -> Option<Wanted> {
     may.then(|| without_leavers(present, kept)).flatten()
 }
 
-/// More good members than needed: the live node stays, those that hold copies in distinct zones
-/// stay, and the others go; unless one that would stay lacks its copy yet.
+/// More good members than needed: the live node stays, others in distinct zones stay, of those in
+/// one zone one that holds a copy, and the rest goes; once all that stay hold copies.
 fn trimmed(present: &Present<'_>, kept: &[NodeId], nodes: &[NodeCandidate]) -> Option<Wanted> {
     if !present.may_trim {
         return None;
@@ -179,8 +179,8 @@ fn trimmed(present: &Present<'_>, kept: &[NodeId], nodes: &[NodeCandidate]) -> O
             let is_zone_taken = staying.iter().any(|other| zone(*other) == zone(**node));
             (
                 present.live != Some(**node),
-                !present.holders.contains(node),
                 is_zone_taken,
+                !present.holders.contains(node),
             )
         });
         staying.push(*next?);

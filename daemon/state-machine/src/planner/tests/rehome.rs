@@ -1,0 +1,237 @@
+//! New homes for copies.
+
+use super::desk::{B, C, D, Desk, ME, database, files, zone};
+use crate::Event;
+use hwc_api::explanation::{Outcome, RehomeReason};
+use hwc_api::ids::NodeId;
+use hwc_api::moves::MovePhase;
+
+/// This node leads the registry, and B serves everything, with a copy at C.
+fn leading(sites: u32) -> Desk {
+    let mut desk = Desk::idle(sites, &[B, C]);
+    desk.facts.leader = Some(ME);
+    desk.served_by(B);
+    desk.wait(61_000);
+    assert_eq!(desk.proposed(), []);
+    desk
+}
+
+fn reasons(desk: &Desk) -> Vec<RehomeReason> {
+    desk.outcomes()
+        .into_iter()
+        .filter_map(|outcome| match outcome {
+            Outcome::Rehome { reason, .. } => Some(reason),
+            _ => None,
+        })
+        .collect()
+}
+
+#[test]
+fn a_lost_node_is_replaced_after_longer_than_a_restart() {
+    let mut desk = leading(1);
+    desk.goes_down(C);
+    desk.wait(599_000);
+    assert_eq!(desk.proposed(), []);
+    desk.wait(2_000);
+    let proposed = desk.proposed();
+    assert_eq!(proposed.len(), 2);
+    for (_, set) in proposed {
+        assert_eq!(set.first(), Some(&B));
+        assert!(set.len() == 2 && !set.contains(&C), "{set:?}");
+    }
+    assert_eq!(reasons(&desk), [RehomeReason::NodeLost; 2]);
+}
+
+#[test]
+fn a_restart_changes_nothing() {
+    let mut desk = leading(1);
+    for _ in 0..5 {
+        desk.goes_down(C);
+        desk.wait(400_000);
+        desk.comes_back(C);
+        desk.wait(10_000);
+    }
+    assert_eq!(desk.proposed(), []);
+}
+
+#[test]
+fn only_the_leader_of_a_writable_registry_acts() {
+    for (leader, is_writable) in [(Some(B), true), (None, true), (Some(ME), false)] {
+        let mut desk = leading(1);
+        desk.facts.leader = leader;
+        desk.facts.is_writable = is_writable;
+        desk.goes_down(C);
+        desk.wait(700_000);
+        assert_eq!(desk.proposed(), []);
+    }
+}
+
+#[test]
+fn the_last_known_holder_is_never_replaced() {
+    let mut desk = leading(1);
+    desk.goes_down(B);
+    desk.goes_down(C);
+    desk.wait(700_000);
+    for (_, set) in desk.proposed() {
+        assert!(set.contains(&B) && set.contains(&C), "{set:?}");
+    }
+}
+
+#[test]
+fn a_drained_node_goes_once_the_others_hold_copies() {
+    let mut desk = leading(1);
+    desk.facts_of(C).is_draining = true;
+    desk.wait(2_000);
+    let grown = desk.policies[&files(1)].replicas.clone();
+    assert!(grown.len() == 3 && grown.contains(&C), "{grown:?}");
+    let added = *grown
+        .iter()
+        .find(|node| ![B, C].contains(*node))
+        .expect("one more");
+    desk.wait(120_000);
+    assert_eq!(
+        desk.policies[&files(1)].replicas,
+        grown,
+        "it has no copy yet"
+    );
+    desk.gets_copy(files(1), added);
+    desk.wait(2_000);
+    assert_eq!(desk.policies[&files(1)].replicas, [B, added]);
+    assert_eq!(desk.policies[&database(1)].replicas.len(), 3);
+    assert!(
+        reasons(&desk)
+            .iter()
+            .all(|reason| *reason == RehomeReason::Drain)
+    );
+}
+
+#[test]
+fn the_live_node_stays_a_member_until_it_has_handed_over() {
+    let mut desk = leading(1);
+    desk.facts_of(B).is_draining = true;
+    desk.wait(2_000);
+    let added: Vec<_> = desk.policies[&files(1)]
+        .replicas
+        .iter()
+        .copied()
+        .filter(|node| ![B, C].contains(node))
+        .collect();
+    desk.gets_copy(files(1), added[0]);
+    desk.wait(60_000);
+    assert!(desk.policies[&files(1)].replicas.contains(&B));
+    desk.take_over(files(1), C);
+    desk.wait(2_000);
+    assert_eq!(desk.policies[&files(1)].replicas, [C, added[0]]);
+}
+
+#[test]
+fn with_nobody_to_take_its_place_a_drained_node_stays_unless_it_may_go() {
+    for may_lack_copies in [false, true] {
+        let mut desk = leading(1);
+        for node in [ME, D] {
+            desk.facts_of(node).is_hosting = false;
+        }
+        desk.facts_of(C).is_draining = true;
+        desk.facts_of(C).may_lack_copies = may_lack_copies;
+        desk.wait(60_000);
+        let expected: &[NodeId] = if may_lack_copies { &[B] } else { &[B, C] };
+        assert_eq!(desk.policies[&files(1)].replicas, expected);
+    }
+}
+
+#[test]
+fn too_few_copies_are_completed_and_too_many_trimmed() {
+    let mut desk = leading(1);
+    let policy = desk.policies.get_mut(&files(1)).expect("known");
+    policy.copies = 3;
+    desk.registry();
+    desk.wait(1_000);
+    let set = desk.policies[&files(1)].replicas.clone();
+    assert_eq!(set.len(), 3);
+    assert_eq!(reasons(&desk), [RehomeReason::TooFew]);
+    desk.said.clear();
+    desk.gets_copy(files(1), set[2]);
+    let policy = desk.policies.get_mut(&files(1)).expect("known");
+    policy.copies = 2;
+    desk.registry();
+    desk.wait(25_000);
+    assert_eq!(desk.proposed(), [], "it may have been added for a move");
+    desk.wait(10_000);
+    assert_eq!(desk.policies[&files(1)].replicas, [B, C]);
+    assert_eq!(reasons(&desk), [RehomeReason::TooMany]);
+}
+
+#[test]
+fn a_target_of_a_move_is_not_trimmed() {
+    let mut desk = leading(1);
+    desk.others_move(B, D, files(1).0, MovePhase::Copying);
+    let policy = desk.policies.get_mut(&files(1)).expect("known");
+    policy.replicas = vec![B, C, D];
+    desk.registry();
+    desk.wait(100_000);
+    assert_eq!(desk.policies[&files(1)].replicas, [B, C, D]);
+    // It has moved: the node that it left goes last among equals.
+    desk.facts.moves.clear();
+    desk.gets_copy(files(1), D);
+    desk.take_over(files(1), D);
+    desk.wait(40_000);
+    let set = &desk.policies[&files(1)].replicas;
+    assert!(set.len() == 2 && set.first() == Some(&D), "{set:?}");
+}
+
+#[test]
+fn copies_in_one_zone_are_spread_when_another_has_room() {
+    let mut desk = leading(1);
+    desk.facts_of(D).zone = zone("other");
+    desk.wait(2_000);
+    assert_eq!(desk.policies[&files(1)].replicas, [B, C, D]);
+    assert_eq!(reasons(&desk), [RehomeReason::OneZone; 2]);
+    desk.gets_copy(files(1), D);
+    desk.wait(40_000);
+    assert_eq!(desk.policies[&files(1)].replicas, [B, D]);
+    let proposals = desk.proposed().len();
+    desk.wait(300_000);
+    assert_eq!(desk.proposed().len(), proposals, "and then it is quiet");
+}
+
+#[test]
+fn few_copies_are_made_at_a_time() {
+    let mut desk = leading(20);
+    desk.goes_down(C);
+    desk.wait(602_000);
+    assert_eq!(desk.proposed().len(), 2, "B sends two at a time");
+    let first = desk.proposed();
+    desk.wait(60_000);
+    assert_eq!(desk.proposed().len(), 2);
+    for (dataset, set) in first {
+        let added = *set.iter().find(|node| **node != B).expect("one more");
+        desk.gets_copy(dataset, added);
+    }
+    desk.wait(2_000);
+    assert_eq!(desk.proposed().len(), 4);
+}
+
+#[test]
+fn a_proposal_that_came_to_nothing_is_made_again_not_at_once() {
+    let mut desk = leading(1);
+    desk.registry_works = false;
+    desk.goes_down(C);
+    desk.wait(602_000);
+    assert_eq!(desk.proposed().len(), 2);
+    desk.wait(5_000);
+    assert_eq!(desk.proposed().len(), 2);
+    desk.wait(10_000);
+    assert_eq!(desk.proposed().len(), 4);
+    let sets: Vec<_> = desk.proposed();
+    assert_eq!(sets[0], sets[2], "the same again");
+}
+
+#[test]
+fn a_standstill_of_the_leader_starts_the_patience_anew() {
+    let mut desk = leading(1);
+    desk.goes_down(C);
+    desk.wait(590_000);
+    desk.give(Event::Gap { length_ms: 5_000 });
+    desk.wait(300_000);
+    assert_eq!(desk.proposed(), []);
+}
