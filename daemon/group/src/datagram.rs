@@ -195,7 +195,9 @@ impl Sealer {
 /// Opens what other nodes sent.
 pub struct Opener {
     me: NodeId,
-    ciphers: BTreeMap<u8, ChaCha20Poly1305>,
+    /// With the number by which datagrams name them; two halves of a cluster may have drawn two keys
+    /// of one number.
+    ciphers: Vec<(u8, ChaCha20Poly1305)>,
     cluster: [u8; 4],
     cluster_id: Vec<u8>,
     senders: BTreeMap<NodeId, Window>,
@@ -238,7 +240,14 @@ impl Opener {
         if [c0, c1, c2, c3] != self.cluster {
             return Err(Refusal::OtherCluster);
         }
-        let cipher = self.ciphers.get(&key_id).ok_or(Refusal::UnknownKey)?;
+        let mut ciphers = self
+            .ciphers
+            .iter()
+            .filter(|(id, _)| *id == key_id)
+            .peekable();
+        if ciphers.peek().is_none() {
+            return Err(Refusal::UnknownKey);
+        }
         let (sender, start, counter) = read_nonce(nonce);
         if sender == self.me {
             // Our own, thrown back at us.
@@ -250,13 +259,13 @@ impl Opener {
         // Before the costly check: what would be refused anyway is refused cheaply.
         let window = self.senders.get(&sender).copied().unwrap_or_default();
         let window = window.with(start, counter).ok_or(Refusal::Replayed)?;
-        let payload = Payload {
-            msg: sealed,
-            aad: &associated(header, &self.cluster_id),
-        };
-        let content = cipher
-            .decrypt(Nonce::from_slice(&nonce), payload)
-            .map_err(|_| Refusal::Unauthenticated)?;
+        let aad = &associated(header, &self.cluster_id);
+        let content = ciphers
+            .find_map(|(_id, cipher)| {
+                let payload = Payload { msg: sealed, aad };
+                cipher.decrypt(Nonce::from_slice(&nonce), payload).ok()
+            })
+            .ok_or(Refusal::Unauthenticated)?;
         self.senders.insert(sender, window);
         Ok((sender, content))
     }
@@ -272,7 +281,7 @@ impl Opener {
     }
 }
 
-fn ciphers(keys: &[SealingKey]) -> BTreeMap<u8, ChaCha20Poly1305> {
+fn ciphers(keys: &[SealingKey]) -> Vec<(u8, ChaCha20Poly1305)> {
     keys.iter().map(|key| (key.id, cipher(key))).collect()
 }
 
@@ -316,6 +325,8 @@ mod tests {
     fn key(id: u8) -> SealingKey {
         SealingKey {
             id,
+            generation: id.into(),
+            removed: 0,
             key: SecretBytes::new([id; 32]),
         }
     }
@@ -437,11 +448,53 @@ mod tests {
     #[test]
     fn both_keys_open_while_one_replaces_the_other() {
         let mut opener = Opener::new(&cluster("a"), NodeId(1), &[key(2), key(1)]);
-        assert!(
-            opener
-                .open(&sealer(5).seal(b"old key").expect("sealed"), everyone)
-                .is_ok()
+        let mut sealer = sealer(5);
+        let old = sealer.seal(b"old key").expect("sealed");
+        let late = sealer.seal(b"too late").expect("sealed");
+        sealer.set_key(&[key(2), key(1)]).expect("a key");
+        let new = sealer.seal(b"new key").expect("sealed");
+        assert!(opener.open(&old, everyone).is_ok());
+        assert!(opener.open(&new, everyone).is_ok());
+        opener.set_keys(&[key(2)]);
+        assert_eq!(opener.open(&late, everyone), Err(Refusal::UnknownKey));
+        assert_eq!(opener.open(&new, everyone), Err(Refusal::Replayed));
+    }
+
+    #[test]
+    fn two_keys_of_one_number_both_open() {
+        let other = SealingKey { id: 1, ..key(9) };
+        let mut opener = Opener::new(&cluster("a"), NodeId(1), &[other, key(1)]);
+        let datagram = sealer(5).seal(b"x").expect("sealed");
+        assert!(opener.open(&datagram, everyone).is_ok());
+    }
+
+    #[test]
+    fn what_is_thrown_back_at_its_sender_is_refused() {
+        let datagram = sealer(5).seal(b"x").expect("sealed");
+        let mut opener = Opener::new(&cluster("a"), NodeId(2), &[key(1)]);
+        assert_eq!(opener.open(&datagram, everyone), Err(Refusal::Replayed));
+    }
+
+    #[test]
+    fn every_refusal_has_its_name() {
+        let datagram = sealer(5).seal(b"hello").expect("sealed");
+        let check = |change: &dyn Fn(&mut Vec<u8>), why| {
+            let mut changed = datagram.clone();
+            change(&mut changed);
+            assert_eq!(opener().open(&changed, everyone), Err(why));
+        };
+        check(&|d| d.truncate(OVERHEAD - 1), Refusal::Truncated);
+        check(&|d| d.clear(), Refusal::Truncated);
+        check(
+            &|d| d.resize(DATAGRAM_LENGTH_MAX + 1, 0),
+            Refusal::Oversized,
         );
+        check(&|d| d[0] ^= 1, Refusal::OtherVersion);
+        check(&|d| d[1] ^= 1, Refusal::UnknownKey);
+        check(&|d| d[2] ^= 1, Refusal::OtherCluster);
+        check(&|d| d[7] ^= 1, Refusal::Unauthenticated);
+        check(&|d| d[OVERHEAD] ^= 1, Refusal::Unauthenticated);
+        check(&|d| d.truncate(OVERHEAD + 1), Refusal::Unauthenticated);
     }
 
     #[test]

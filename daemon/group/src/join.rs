@@ -5,7 +5,7 @@
 //! secret to nobody else), and the secret (so that the cluster admits nobody else). The newcomer
 //! makes its own key and sends a signing request; the answer brings its certificate and the
 //! cluster's authority. Whether the secret is good, and which id the newcomer gets, is the
-//! registry's affair: the conductor answers that ([`serve`]).
+//! registry's affair: the conductor answers that ([`crate::Group::admit_newcomers`]).
 //!
 //! A secret never appears in an argument list, a log or a registry: only its hash leaves this room.
 
@@ -14,7 +14,8 @@ mod server;
 mod token;
 
 pub use client::{JoinAnswer, JoinError, Newcomer, ask};
-pub use server::{JoinGrant, JoinHandler, JoinRequest, serve};
+pub(crate) use server::serve;
+pub use server::{JoinGrant, JoinHandler, JoinRequest};
 pub use token::{JoinToken, JoinTokenError};
 
 use crate::identity::{ClusterAuthority, SecretBytes};

@@ -6,6 +6,7 @@
 //! - [`profile`]: how patient the room is: all timers in one table, for LAN and WAN.
 //! - [`transport`]: mutually authenticated streams; implements [`hwc_runtime::dial::Dial`].
 //! - [`datagram`]: sealed datagrams, safe against forgery and replay.
+//! - [`keys`]: the keys of sealed datagrams, and how they are replaced.
 //! - [`membership`]: who is up: SWIM (foca) over sealed datagrams, joined with what streams tell.
 //! - [`board`]: every node's own facts, shown to the others within milliseconds.
 //! - [`calls`]: small questions and answers between the nodes' conductors.
@@ -61,13 +62,14 @@ pub mod datagram;
 pub mod group;
 pub mod identity;
 pub mod join;
+pub mod keys;
 pub mod membership;
 pub mod profile;
 pub mod roster;
 mod sealing;
 pub mod transport;
 
-pub use group::{Group, GroupSettings};
+pub use group::{Group, GroupSettings, GroupTuning, Refusals};
 
 /// The port of both the streams (TCP) and the datagrams (UDP) between nodes.
 pub const DEFAULT_PORT: u16 = 7400;

@@ -8,7 +8,7 @@
 //! - `task`: the socket and the clock.
 //!
 //! # What is declared, and when (LAN; see [`crate::profile`])
-//! A silent machine: about 1.8 seconds after it was heard last, and never sooner than 1.75. A daemon
+//! A silent machine: about 1.9 seconds after it was heard last, and never sooner. A daemon
 //! that has ended (the kernel refuses connections): about 0.7 seconds. One that says good-bye: at
 //! once. Nobody is declared down while anything of it reaches us; a node that stood still itself
 //! accuses nobody of having been silent in that time.

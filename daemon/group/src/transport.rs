@@ -10,8 +10,11 @@
 
 mod guard;
 mod listen;
+mod refusal;
 mod socket;
 pub(crate) mod tls;
+
+pub use refusal::StreamRefusal;
 
 use crate::identity::{NodeIdentity, PeerName};
 use crate::roster::{Roster, SharedRoster};
@@ -21,6 +24,7 @@ use hwc_api::ids::NodeId;
 use hwc_runtime::clock::Clock;
 use hwc_runtime::dial::{Dial, DialError, PeerStream, Service};
 use hwc_runtime::lifecycle::Tasks;
+use refusal::StreamRefusals;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::io;
@@ -109,6 +113,7 @@ struct Shared {
     connectors: BTreeMap<Service, TlsConnector>,
     acceptors: tls::Acceptors,
     doors: Mutex<Doors>,
+    refusals: StreamRefusals,
 }
 
 /// Where accepted streams go, and by what the streams of each peer can be cut.
@@ -146,6 +151,7 @@ impl Transport {
             connectors,
             acceptors,
             doors: Mutex::default(),
+            refusals: StreamRefusals::default(),
         }));
         listen::spawn(transport.clone(), listener, tasks);
         transport.spawn_cutter(tasks);
@@ -168,6 +174,12 @@ impl Transport {
     #[must_use]
     pub fn roster(&self) -> &SharedRoster {
         &self.0.roster
+    }
+
+    /// How many connections were refused since the start, and why.
+    #[must_use]
+    pub fn refusals(&self) -> BTreeMap<StreamRefusal, u64> {
+        self.0.refusals.counts()
     }
 
     /// Replaces the roster. Streams of nodes that it removes break at once.

@@ -37,10 +37,7 @@ fn due(own: &OwnSpace, reader: NodeId) -> Digest {
 /// Applies what must fit.
 fn apply(peer: &mut PeerSpace, delta: Delta) -> Vec<String> {
     let applied = peer.apply(delta);
-    assert!(
-        applied.skipped.is_empty() && !applied.is_gap,
-        "{applied:?}"
-    );
+    assert!(applied.skipped.is_empty() && !applied.is_gap, "{applied:?}");
     applied.changed
 }
 

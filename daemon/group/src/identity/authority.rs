@@ -48,8 +48,14 @@ pub struct ClusterSecrets {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct SealingKey {
-    /// Its number.
+    /// The number by which a datagram names it: its generation, cut to a byte.
     pub id: u8,
+    /// Grows with every replacement.
+    #[serde(default)]
+    pub generation: u64,
+    /// How many nodes had been removed from the cluster when it was drawn: those nodes never had it.
+    #[serde(default)]
+    pub removed: u32,
     /// The key.
     pub key: SecretBytes<32>,
 }
@@ -83,6 +89,8 @@ impl ClusterAuthority {
             secrets: ClusterSecrets {
                 gossip: vec![SealingKey {
                     id: 1,
+                    generation: 1,
+                    removed: 0,
                     key: SecretBytes::draw(),
                 }],
                 session: SecretBytes::draw(),

@@ -3,7 +3,7 @@
 //! Kept in one file, so that there is never half an identity.
 
 use super::authority::NODE_LIFE_MS;
-use super::{ClusterAuthority, IdentityError, PeerName, SecretDer, encoding};
+use super::{ClusterAuthority, IdentityError, PeerName, SealingKey, SecretDer, encoding};
 use hwc_api::ids::{ClusterId, NodeId};
 use hwc_api::time::WallTime;
 use hwc_runtime::files::{FileMode, write_atomically};
@@ -97,6 +97,14 @@ impl NodeIdentity {
 
     pub(crate) const fn key(&self) -> &SecretDer {
         &self.key
+    }
+
+    /// The same identity with other keys of sealed datagrams.
+    #[must_use]
+    pub fn with_gossip_keys(&self, keys: Vec<SealingKey>) -> Self {
+        let mut identity = self.clone();
+        identity.authority.secrets.gossip = keys;
+        identity
     }
 
     /// Reads the identity; none where the server belongs to no cluster yet.

@@ -1,7 +1,7 @@
 //! Bytes that must not be seen: wiped when dropped, never printed.
 //!
-//! They are serialised (base64) because they are kept in a file of root's and handed over in a join;
-//! nothing else may serialise them.
+//! They are serialised (base64) because they are kept in a file of root's, handed over in a join, and
+//! exchanged between nodes when a key is replaced; nothing else may serialise them.
 
 use super::encoding;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};

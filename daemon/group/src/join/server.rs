@@ -1,7 +1,8 @@
 //! The asked node's side of a join: read the question, let the conductor judge it, sign.
 
 use super::{ASK_BYTES_MAX, Ask, Reply, Welcome, framed};
-use crate::identity::{NodeIdentity, PeerName};
+use crate::identity::PeerName;
+use crate::keys::Keys;
 use crate::transport::{Joining, Transport};
 use bytes::Bytes;
 use futures::future::BoxFuture;
@@ -57,9 +58,9 @@ pub type JoinHandler =
 
 /// Answers newcomers until the tasks stop. `judge` makes the change in the registry (the token is
 /// used up in the same change) and gives the new node's id; signing is done here.
-pub fn serve<J, F>(
+pub(crate) fn serve<J, F>(
     transport: &Transport,
-    identity: &NodeIdentity,
+    keys: &Keys,
     clock: &Clock,
     tasks: &Tasks,
     judge: J,
@@ -71,7 +72,7 @@ pub fn serve<J, F>(
     let mut joining = transport.joining();
     let places = Arc::new(Semaphore::new(PARALLEL_MAX));
     let desk = Arc::new(Desk {
-        identity: identity.clone(),
+        keys: keys.clone(),
         clock: clock.clone(),
         judge,
     });
@@ -92,7 +93,7 @@ pub fn serve<J, F>(
 }
 
 struct Desk {
-    identity: NodeIdentity,
+    keys: Keys,
     clock: Clock,
     judge: JoinHandler,
 }
@@ -158,7 +159,9 @@ impl Desk {
         })
         .await?;
 
-        let authority = self.identity.authority();
+        // With the keys of this moment.
+        let identity = self.keys.identity();
+        let authority = identity.authority();
         let name = PeerName {
             cluster: authority.cluster.clone(),
             node: grant.node,

@@ -5,7 +5,8 @@
 //! programs on this very machine) can't keep nodes out.
 
 use super::guard::Guarded;
-use super::{Incoming, Joining, Transport, WELCOME, socket};
+use super::refusal::classify;
+use super::{Incoming, Joining, StreamRefusal, Transport, WELCOME, socket};
 use crate::identity::PeerName;
 use hwc_api::ids::NodeId;
 use hwc_runtime::dial::Service;
@@ -49,6 +50,7 @@ pub(super) fn spawn(transport: Transport, listener: TcpListener, tasks: &Tasks) 
             };
             let Some(place) = hall.place(&transport, address) else {
                 tracing::debug!(%address, "all places are taken; a connection was turned away");
+                transport.0.refusals.count(StreamRefusal::Crowded);
                 continue;
             };
             let transport = transport.clone();
@@ -92,6 +94,7 @@ async fn admit(
         Err(elapsed) => elapsed.into(),
     };
     tracing::debug!(%address, %error, "a connection was refused");
+    transport.0.refusals.count(classify(&error));
 }
 
 async fn receive(transport: &Transport, stream: TcpStream, address: SocketAddr) -> io::Result<()> {
@@ -117,14 +120,14 @@ async fn hand_on_newcomer(
     address: SocketAddr,
 ) -> io::Result<()> {
     let room = transport.doors().joining.clone();
-    let room = room.ok_or_else(|| refusal("this node admits nobody"))?;
+    let room = room.ok_or(StreamRefusal::NoService)?;
     let joining = Joining {
         address,
         stream: Box::new(stream),
     };
     room.send(joining)
         .await
-        .map_err(|_| refusal("this node is stopping"))
+        .map_err(|_stopping| StreamRefusal::NoService.into())
 }
 
 async fn hand_on_peer(
@@ -135,15 +138,15 @@ async fn hand_on_peer(
     let (peer, service) = judge(transport, &stream)?;
     let Some(cut) = transport.admit(peer) else {
         tracing::warn!(node.id = %peer, %address, "a node that is not in the cluster was refused");
-        return Err(refusal("not in the roster"));
+        return Err(StreamRefusal::UnknownNode.into());
     };
     let room = transport.doors().rooms.get(&service).cloned();
-    let room = room.ok_or_else(|| refusal("the service is not running"))?;
+    let room = room.ok_or(StreamRefusal::NoService)?;
     // Only who has a place is welcomed.
     let place = room
         .reserve()
         .await
-        .map_err(|_| refusal("the service has stopped"))?;
+        .map_err(|_stopping| StreamRefusal::NoService)?;
     stream.write_u8(WELCOME).await?;
     stream.flush().await?;
     place.send(Incoming {
@@ -159,19 +162,15 @@ fn judge(transport: &Transport, stream: &TlsStream<TcpStream>) -> io::Result<(No
     let certificate = connection
         .peer_certificates()
         .and_then(|chain| chain.first())
-        .ok_or_else(|| refusal("no certificate"))?;
-    let name = PeerName::of_certificate(certificate).map_err(io::Error::other)?;
+        .ok_or(StreamRefusal::Handshake)?;
+    let name = PeerName::of_certificate(certificate).map_err(|_| StreamRefusal::NoName)?;
     if name.cluster != transport.0.me.cluster {
-        return Err(refusal("a node of another cluster"));
+        return Err(StreamRefusal::OtherCluster.into());
     }
     let alpn = connection.alpn_protocol();
     let service = Service::ALL
         .into_iter()
         .find(|service| Some(service.alpn().as_bytes()) == alpn && *service != Service::Join)
-        .ok_or_else(|| refusal("no known service"))?;
+        .ok_or(StreamRefusal::NoService)?;
     Ok((name.node, service))
-}
-
-fn refusal(reason: &'static str) -> io::Error {
-    io::Error::new(io::ErrorKind::PermissionDenied, reason)
 }

@@ -8,5 +8,6 @@ mod boards;
 mod calls;
 mod deaths;
 mod joining;
+mod keys;
 mod streams;
 mod world;
