@@ -20,7 +20,7 @@ use hwc_runtime::clock::Clock;
 use std::error::Error;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
-use tokio::sync::{Semaphore, mpsc};
+use tokio::sync::{Mutex as AsyncMutex, Semaphore, mpsc};
 use tokio_util::sync::CancellationToken;
 
 /// The pause between two starts of openraft on a store that fails: long enough not to fill the
@@ -39,6 +39,8 @@ pub(crate) struct Core {
     pub forwarding: Semaphore,
     /// How long a voter may be away before another votes in its stead.
     pub replace_voter_after: Duration,
+    /// Held by whoever changes the membership, from the look at it to the end of the step.
+    pub steering: AsyncMutex<()>,
     absences: Mutex<Absences>,
     denied: Mutex<Denied>,
     /// Orders to the keeper.
@@ -118,6 +120,7 @@ impl Core {
             heard: LeaderHeard::default(),
             forwarding: parts.forwarding,
             replace_voter_after: parts.replace_voter_after,
+            steering: AsyncMutex::default(),
             absences: Mutex::default(),
             denied: Mutex::new(Denied::new(lost)),
             orders,

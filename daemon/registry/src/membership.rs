@@ -13,6 +13,7 @@ use crate::voters::{Candidate, Presence, wanted_voters};
 use futures::future::join_all;
 use hwc_api::desired::{Desired, Node, NodeService};
 use hwc_api::ids::NodeId;
+use hwc_api::names::ZoneName;
 use hwc_runtime::clock::Moment;
 use openraft::{ChangeMembers, EmptyNode};
 use std::collections::{BTreeMap, BTreeSet};
@@ -22,6 +23,9 @@ use std::time::Duration;
 pub(crate) const RECONCILE_INTERVAL: Duration = Duration::from_secs(1);
 /// How far behind the log's end a learner may be to become a voter.
 const CAUGHT_UP_ENTRIES: u64 = 16;
+/// Learners that are asked each time whether they could vote: twice the greatest number of voters,
+/// so that most of them may be away, and few enough in a cluster of a thousand nodes.
+const ASKED_LEARNERS_MAX: usize = 14;
 /// How long a node may take to say that it is there.
 const PING_DEADLINE: Duration = Duration::from_secs(1);
 /// How long a step may take. Cut, it leaves a joint membership at worst, which the next run ends.
@@ -96,6 +100,10 @@ impl Absences {
         }
     }
 
+    fn contains(&self, node: u64) -> bool {
+        self.since.contains_key(&node)
+    }
+
     fn presence(&self, now: Moment, node: u64, patience: Duration) -> Presence {
         match self.since.get(&node) {
             None => Presence::Here,
@@ -114,6 +122,8 @@ pub(crate) async fn reconcile(core: &Core) {
         return;
     }
     rescue::finish(core).await;
+    let _steering = core.steering.lock().await;
+    let metrics = core.metrics();
     let view = view(core, &metrics, None).await;
     if view.active.is_empty() {
         return;
@@ -125,7 +135,8 @@ pub(crate) async fn reconcile(core: &Core) {
 }
 
 /// Takes a node's vote away before it is removed, while it can still agree: once it is removed,
-/// nobody listens to it, and where every voter is needed nothing could be decided any more.
+/// nobody listens to it, and where every voter is needed nothing could be decided any more. The
+/// caller holds [`Core::steering`] until it is removed, so that it gets no vote in between.
 ///
 /// # Errors
 /// When the others could not decide without it, in words for people.
@@ -194,14 +205,13 @@ async fn candidates(
     metrics: &RaftMetrics,
 ) -> Vec<Candidate> {
     let caught_up = caught_up(metrics);
-    let able: Vec<&Node> = desired
+    let may_vote = desired
         .active_nodes()
-        .filter(|node| !node.switched_off.contains(&NodeService::Voting))
-        .filter(|node| {
-            let node = raft_id(node.id);
-            voters.contains(&node) || caught_up.contains(&node)
-        })
-        .collect();
+        .filter(|node| !node.switched_off.contains(&NodeService::Voting));
+    let (mut able, mut learners): (Vec<&Node>, Vec<&Node>) =
+        may_vote.partition(|node| voters.contains(&raft_id(node.id)));
+    learners.retain(|node| caught_up.contains(&raft_id(node.id)));
+    able.extend(shortlist(learners, &core.absences()));
     let asked: BTreeSet<u64> = able.iter().map(|node| raft_id(node.id)).collect();
     let here = who_answers(core, &asked).await;
     let now = core.clock.now();
@@ -221,6 +231,31 @@ async fn candidates(
     candidates
         .filter(|candidate| candidate.is_voter || candidate.presence == Presence::Here)
         .collect()
+}
+
+/// The learners to ask whether they could vote: witnesses first, then some of each zone; those that
+/// did not answer the last time come last, and so not every time.
+fn shortlist<'a>(mut learners: Vec<&'a Node>, absences: &Absences) -> Vec<&'a Node> {
+    let mut in_zone: BTreeMap<&ZoneName, usize> = BTreeMap::new();
+    let rank: BTreeMap<NodeId, usize> = learners
+        .iter()
+        .map(|node| {
+            let count = in_zone.entry(&node.zone).or_default();
+            *count += 1;
+            (node.id, *count)
+        })
+        .collect();
+    learners.sort_by_key(|node| {
+        let is_away = absences.contains(raft_id(node.id));
+        (
+            is_away,
+            node.is_hosting(),
+            rank.get(&node.id).copied(),
+            node.id,
+        )
+    });
+    learners.truncate(ASKED_LEARNERS_MAX);
+    learners
 }
 
 /// The members whose log is nearly whole, as the leader knows.
@@ -268,6 +303,7 @@ pub(crate) async fn answers(core: &Core, node: NodeId) -> Option<Answer> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::samples::{address, node_name};
 
     fn set(ids: impl IntoIterator<Item = u64>) -> BTreeSet<u64> {
         ids.into_iter().collect()
@@ -318,6 +354,34 @@ mod tests {
             wanted: Some(set([1, 2, 3])),
         };
         assert_eq!(next_step(&view), Some(Step::SetVoters(set([1, 2]))));
+    }
+
+    #[test]
+    fn witnesses_and_some_of_each_zone_are_asked_first_and_the_silent_last() {
+        let nodes: Vec<Node> = (1..=40)
+            .map(|id| {
+                let zone = if id <= 30 { "a" } else { "b" };
+                let is_witness = id == 20;
+                Node {
+                    id: NodeId(id),
+                    name: node_name(&format!("node-{id}")),
+                    address: address("10.0.0.1"),
+                    join_index: 1,
+                    is_removed: false,
+                    zone: ZoneName::parse(zone).expect("zone"),
+                    switched_off: is_witness
+                        .then_some(NodeService::Hosting)
+                        .into_iter()
+                        .collect(),
+                    drain: None,
+                }
+            })
+            .collect();
+        let mut absences = Absences::default();
+        absences.note(Moment(1), &set([1, 2]), &set([]));
+        let asked = shortlist(nodes.iter().collect(), &absences);
+        let asked: Vec<_> = asked.into_iter().map(|node| node.id.0).collect();
+        assert_eq!(asked, [20, 31, 32, 3, 33, 4, 34, 5, 35, 6, 36, 7, 37, 8]);
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! Going on without nodes that are gone for good, when most voters are among them.
 //!
 //! Nobody can prove that a node is gone; an administrator says so. First all other nodes in reach
-//! promise not to listen to the lost ones for a while, and say how far their logs go ([`plan`]).
+//! promise not to listen to the lost ones for a while, and say how far their logs go ([`mod@plan`]).
 //! The one with the newest log makes itself the only voter, offline, in its store; it leads at once,
 //! takes the lost nodes out of the settings, and lets the others learn and vote as ever. A lost
 //! node that comes back is refused everywhere.
@@ -116,8 +116,10 @@ async fn look(core: &Core, lost: &BTreeSet<NodeId>, deny: bool) -> Result<(Loss,
     let staying = staying.filter(|node| !lost.contains(node));
     let denied = if deny { lost.clone() } else { BTreeSet::new() };
     let positions = positions(core, staying.collect(), denied).await;
-    let plan = plan(&positions, lost)
-        .ok_or_else(|| Problem::new(ProblemCode::SettingsReadOnly, core.standing().advice()))?;
+    let plan = plan(&positions, lost).ok_or_else(|| {
+        let message = "This node's own settings can't be read just now; its log says why.";
+        Problem::new(ProblemCode::SettingsReadOnly, message)
+    })?;
     if plan.is_stuck {
         check_nobody_is_silent(&desired, &plan)?;
     }
@@ -275,7 +277,7 @@ fn interrupted(node: NodeId, reason: &str) -> Problem {
 /// Makes this node the only voter.
 ///
 /// # Errors
-/// When most voters are not lost as this node sees it, or its store fails.
+/// When a lost node answers this one, most voters are not lost as it sees it, or its store fails.
 pub(crate) async fn carry_out(
     core: &Core,
     lost: BTreeSet<NodeId>,
@@ -288,6 +290,8 @@ pub(crate) async fn carry_out(
             format!("Node {} can't go on alone; see its log.", core.me),
         )
     };
+    let desired = core.published.desired.borrow().clone();
+    check_gone(core, &desired, &lost).await?;
     let own = position(core, &lost).await.map_err(failed)?;
     let own = BTreeMap::from([(core.me, own)]);
     if plan(&own, &lost).is_none_or(|plan| !plan.is_majority_lost) {

@@ -160,6 +160,10 @@ pub(crate) async fn propose(core: &Core, request: Request) -> Proposal {
     if !has_quorum(&core.metrics()) {
         return Proposal::NotTaken;
     }
+    let _steering = match &request.change {
+        Proposed::Understood(Change::RemoveNode { .. }) => Some(core.steering.lock().await),
+        Proposed::Understood(_) | Proposed::Foreign(_) => None,
+    };
     if let Err(problem) = prepare(core, &request.change).await {
         return Proposal::Answered {
             log_index: 0,
@@ -258,7 +262,8 @@ async fn read_only(core: &Core, may_be_done: bool) -> Problem {
         ProblemCode::SettingsReadOnly,
         format!(
             "The settings can't be changed now: {reason}. Sites go on. {outcome} Bring the missing \
-             nodes back and try again."
+             nodes back, or declare them lost if they are gone for good (hwc cluster \
+             declare-lost)."
         ),
     )
     .detail(names)

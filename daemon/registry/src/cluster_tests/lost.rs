@@ -142,33 +142,39 @@ async fn a_rescue_that_was_cut_by_a_crash_is_ended_at_the_next_start() {
     cluster.end().await;
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn the_newest_log_of_those_that_remain_goes_on() {
+/// Node 1 misses a change that the others have; then the lost ones die, and node `newest` has it.
+async fn check_newest_goes_on(count: u16, voters: &[u16], lost: &[u16], newest: u16) {
     let cluster = Cluster::new();
-    let nodes = cluster.of(5).await;
-    voters_become(&nodes, &[1, 2, 3, 4, 5]).await;
-    // Node 1 misses a change that node 2 has.
+    let nodes = cluster.of(count).await;
+    voters_become(&nodes, voters).await;
     cluster.net.cut(NodeId(1));
     let made = nodes[1].change(customer("anna")).await;
-    made.expect("four of five");
+    made.expect("the others are a majority");
     all_agree(&nodes[1..], &["root", "anna"]).await;
-    for id in [3, 4, 5] {
-        cluster.kill(&nodes[usize::from(id) - 1], id).await;
+    for id in lost {
+        cluster.kill(&nodes[usize::from(*id) - 1], *id).await;
     }
     cluster.net.heal(NodeId(1));
     assert_eq!(accounts(&nodes[0]), ["root"]);
 
-    let loss = nodes[0]
-        .declare_lost(&ids(&[3, 4, 5]))
-        .await
-        .expect("declared");
-    assert_eq!(loss.newest, NodeId(2), "{loss:?}");
-    assert_eq!(loss.voters, ids(&[1, 2]));
-    voters_become(&nodes[..2], &[1, 2]).await;
-    all_agree(&nodes[..2], &["root", "anna"]).await;
-    nodes[0].change(customer("bert")).await.expect("writable");
-    all_agree(&nodes[..2], &["root", "anna", "bert"]).await;
+    let loss = nodes[0].declare_lost(&ids(lost)).await.expect("declared");
+    assert_eq!(loss.newest, NodeId(newest), "{loss:?}");
+    let left = [nodes[0].clone(), nodes[usize::from(newest) - 1].clone()];
+    voters_become(&left, &[1, newest]).await;
+    all_agree(&left, &["root", "anna"]).await;
+    left[0].change(customer("bert")).await.expect("writable");
+    all_agree(&left, &["root", "anna", "bert"]).await;
     cluster.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_newest_log_of_the_voters_that_remain_goes_on() {
+    check_newest_goes_on(5, &[1, 2, 3, 4, 5], &[3, 4, 5], 2).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_learner_goes_on_where_its_log_is_the_newest() {
+    check_newest_goes_on(4, &[1, 2, 3], &[2, 3], 4).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
