@@ -34,8 +34,7 @@ async fn begin(
     if let Some(node) = body.node {
         check_target(&now, &site, node).map_err(|problem| problem.field("node"))?;
     }
-    // A job is somebody's: what root on a node asks for is done for the site's owner.
-    let by = actor.account().unwrap_or(site.account);
+    let by = actor.noted();
     let job = api.moves().begin(&now, &site, body.node, by).await?;
     tracing::info!(site.id = %id, job.id = %job, node.id = ?body.node, "move");
     let job = api
