@@ -544,6 +544,10 @@ fn refused(refused: Refused) -> Problem {
             "There is no such node in the cluster. hwc status lists the nodes.",
         ),
         Refused::TargetUnfit(unfit) => return unfit_target(unfit),
+        Refused::Pinned { .. } => (
+            ProblemCode::Conflict,
+            "The site is pinned to another node and would be moved back. Let it go first.",
+        ),
         Refused::AlreadyThere => (
             ProblemCode::AlreadyThere,
             "The site is live on that node already.",

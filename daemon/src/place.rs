@@ -1,6 +1,8 @@
 //! Where a new dataset goes: the brain's choice, fed with what this node sees.
 
 use crate::api::Now;
+use crate::conductor::facts::node_facts;
+use hwc_api::desired::Node;
 use hwc_api::ids::NodeId;
 use hwc_api::problem::{Problem, ProblemCode};
 use hwc_state_machine::placement::{self, NodeCandidate};
@@ -14,7 +16,7 @@ pub fn choose_replicas(now: &Now, copies: u8) -> Result<Vec<NodeId>, Problem> {
     let candidates: Vec<_> = now
         .desired
         .active_nodes()
-        .map(|node| candidate(now, node.id))
+        .map(|node| candidate(now, node))
         .collect();
     placement::choose_replicas(&candidates, copies).map_err(|error| {
         Problem::new(
@@ -31,13 +33,14 @@ pub fn default_copies(now: &Now) -> u8 {
     cluster.map_or(1, |cluster| cluster.copies)
 }
 
-fn candidate(now: &Now, id: NodeId) -> NodeCandidate {
+fn candidate(now: &Now, node: &Node) -> NodeCandidate {
+    let id = node.id;
     let observed = now.picture.nodes.get(&id);
-    let takes_datasets = now
-        .desired
-        .nodes
-        .get(&id)
-        .is_some_and(hwc_api::desired::Node::takes_datasets);
+    let facts = node_facts(
+        node,
+        observed,
+        now.picture.is_reachable(id) && observed.is_some(),
+    );
     let datasets = now
         .desired
         .datasets
@@ -50,24 +53,14 @@ fn candidate(now: &Now, id: NodeId) -> NodeCandidate {
             .count();
         u32::try_from(number).unwrap_or(u32::MAX)
     };
-    NodeCandidate {
+    NodeCandidate::of(
         id,
-        is_up: takes_datasets && now.picture.is_reachable(id) && observed.is_some(),
-        free_bytes: observed.map_or(0, |observed| observed.pool_free_bytes),
-        load_percent: observed.map_or(0, |observed| percent(observed.load_1m, observed.cores)),
-        datasets: count(&|replicas| replicas.contains(&id)),
-        preferred_live: count(&|replicas| replicas.first() == Some(&id)),
-    }
-}
-
-#[expect(
-    clippy::cast_possible_truncation,
-    clippy::cast_sign_loss,
-    clippy::cast_precision_loss,
-    reason = "a load average in percent, clamped"
-)]
-fn percent(load: f32, cores: u32) -> u32 {
-    (load / cores.max(1) as f32 * 100.0).clamp(0.0, 1_000_000.0) as u32
+        &facts,
+        // What its processors bear, in percent.
+        facts.load.cpu_millicores / 10 / facts.cores.max(1),
+        count(&|replicas| replicas.contains(&id)),
+        count(&|replicas| replicas.first() == Some(&id)),
+    )
 }
 
 /// Copies that a dataset should have; what belongs to it should have as many.

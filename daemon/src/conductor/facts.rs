@@ -47,7 +47,9 @@ pub fn cluster_facts(
     })
 }
 
-fn node_facts(node: &Node, observed: Option<&NodeObserved>, is_up: bool) -> NodeFacts {
+/// What is known of one node.
+#[must_use]
+pub fn node_facts(node: &Node, observed: Option<&NodeObserved>, is_up: bool) -> NodeFacts {
     let drain = node.drain.as_ref();
     let is_well = |observed: &NodeObserved| {
         let mut services = observed.services.iter();
