@@ -201,7 +201,7 @@ impl MembershipCore {
             let length = late + READING;
             self.timers.put_off(length);
             self.knocking.put_off(length);
-            self.evidence.stood_still(length);
+            self.evidence.stood_still(now, length);
         }
     }
 

@@ -176,11 +176,16 @@ impl Evidence {
         self.nodes.get(&node)?.heard
     }
 
-    /// This node stood still for so long: the others' silence in that time does not count.
-    pub fn stood_still(&mut self, length: Duration) {
+    /// This node stood still for so long: the others' silence in that time does not count. After a
+    /// long pause nobody's earlier silence does: everybody gets the whole time anew.
+    pub fn stood_still(&mut self, now: Moment, length: Duration) {
+        let was_long = length >= self.declare_after / 2;
         self.pending.clear();
         for (node, known) in &mut self.nodes {
-            known.heard = known.heard.map(|heard| heard.plus(length));
+            known.heard = known.heard.map(|heard| {
+                let heard = heard.plus(length);
+                if was_long { heard.max(now) } else { heard }
+            });
             known.again = known.again.map(|again| again.plus(length));
             self.pending.extend(known.again.map(|again| (again, *node)));
         }
@@ -576,7 +581,7 @@ mod tests {
         evidence.observe(NODE, Sign::SwimUp(life(1)), Moment(0));
         evidence.observe(NODE, Sign::Datagram, Moment(1_000));
         evidence.observe(NODE, Sign::SwimDown, Moment(1_100));
-        evidence.stood_still(Duration::from_secs(5));
+        evidence.stood_still(Moment(6_150), Duration::from_secs(5));
         assert!(evidence.tick(Moment(6_200)).is_empty());
         evidence.observe(NODE, Sign::Datagram, Moment(6_210));
         evidence.observe(NODE, Sign::SwimUp(life(1)), Moment(6_300));

@@ -115,6 +115,34 @@ fn a_starved_node_accuses_nobody() {
     assert_eq!(world.deaths(0), []);
 }
 
+/// The worst moment to be suspended: while it hears nobody and suspects everybody.
+#[test]
+fn a_machine_that_resumes_accuses_nobody() {
+    for seed in 0..40 {
+        let mut world = World::new(3, Profile::Lan, ROUGH, 100 + seed);
+        world.has_streams = false;
+        assert!(world.run_until(60_000, World::all_up));
+        world.run(10_000);
+        world.cut_between(&[2], &[1, 3]);
+        let deaf = 1_000 + world.number(400);
+        world.run(deaf);
+        let frozen = world.now;
+        world.freeze(2);
+        world.run(100);
+        world.heal();
+        world.run(10_000);
+        world.resume(2);
+        world.run(10_000);
+        let mut accused = world.deaths(frozen);
+        accused.retain(|death| death.1 == 2);
+        assert!(
+            accused.is_empty(),
+            "seed {seed}, deaf for {deaf} ms: {accused:?}"
+        );
+        assert!(world.all_up());
+    }
+}
+
 /// How long after its death a silent node is declared dead, by everybody, in milliseconds.
 fn times_to_declare(size: u16, profile: Profile, network: Network, deaths: u64) -> Vec<u64> {
     let mut times = Vec::new();

@@ -201,6 +201,12 @@ impl World {
         self.node(n).state = State::Frozen;
     }
 
+    /// As a machine that was suspended: nothing was kept for it.
+    pub fn resume(&mut self, n: u16) {
+        self.node(n).kept.clear();
+        self.thaw(n);
+    }
+
     /// As SIGCONT: what the kernel kept is read before the clock is looked at.
     pub fn thaw(&mut self, n: u16) {
         let node = self.node(n);
