@@ -117,6 +117,9 @@ pub struct Limits {
     /// How long a client may pause in the middle of a request's body, or refuse to take bytes of an
     /// answer.
     pub stall: Duration,
+    /// How long a WebSocket of a site goes on once the site's gate closes. Then its visitor is told
+    /// to come back; what was being said has arrived by then.
+    pub websocket_grace: Duration,
     /// Greatest head of a request, in bytes, request line included.
     pub head_bytes: usize,
     /// Greatest body of a request, in bytes. Apache's own default (LimitRequestBody).
@@ -151,6 +154,7 @@ impl Default for Limits {
             response: Duration::from_secs(330),
             head: Duration::from_secs(10),
             stall: Duration::from_secs(30),
+            websocket_grace: Duration::from_millis(250),
             head_bytes: 32 * 1024,
             body_bytes: 1024 * 1024 * 1024,
             connections: 16_384,

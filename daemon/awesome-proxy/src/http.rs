@@ -1,25 +1,41 @@
 //! The HTTP front door: connections of visitors, from accept to close.
 //!
-//! HTTP/1.1 is read through [`strict`], which hyper alone is too lenient for; HTTP/2 is agreed on
-//! by ALPN only. Which way a request goes is `front`'s and `delivery`'s.
+//! A connection ([`connection`]) speaks HTTP/1.1 ([`http1`]), which is ours from the first byte to
+//! the last, or HTTP/2 ([`http2`]), agreed on by ALPN only, which is hyper's. Either hears where a
+//! request belongs ([`front`], [`peer`]) and has it brought there: [`delivery`] finds the way,
+//! [`send`] and [`exchange`] go it over the connections of [`upstream`], and [`relay`] brings back
+//! the answer as it comes. What a request may do while its site moves is written in
+//! [`crate::gates`].
 
-mod body;
 mod connection;
 mod delivery;
 mod errand;
+mod exchange;
+mod framing;
 pub(crate) mod front;
+mod grammar;
 mod headers;
+mod http1;
+mod http2;
 mod pages;
 pub(crate) mod peer;
+mod relay;
+mod send;
+mod source;
 mod stall;
-mod strict;
+mod stop;
+mod timer;
 pub(crate) mod tls;
 mod upgrade;
 pub(crate) mod upstream;
+mod websocket;
+mod writer;
 
 use crate::listener::accept;
 use crate::shared::Shared;
 use front::Entrance;
+use hwc_api::ids::NodeId;
+use hwc_runtime::dial::PeerStream;
 use std::sync::Arc;
 use tokio::net::TcpListener;
 use tokio_rustls::TlsAcceptor;
@@ -50,4 +66,11 @@ pub(crate) fn serve(
             });
         }
     });
+}
+
+/// Serves one connection of another node's front door to its end. `peer` is the node that TLS
+/// proved.
+pub(crate) async fn serve_peer(shared: Arc<Shared>, peer: NodeId, stream: PeerStream) {
+    let (reader, writer) = tokio::io::split(stream);
+    http1::serve(shared, http1::Side::Node(peer), reader, writer).await;
 }

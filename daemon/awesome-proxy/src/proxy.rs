@@ -146,6 +146,7 @@ impl AwesomeProxy {
         crate::http::serve(&shared, http, Entrance::Plain { https_port }, None);
         crate::http::serve(&shared, https, Entrance::Secure, Some(tls.clone()));
         crate::http::serve(&shared, panel, Entrance::Panel, Some(tls));
+        crate::http::upstream::sweep(&shared);
         crate::mysql::serve_tcp(&shared, mysql_tcp);
         crate::mysql::serve_socket(&shared, mysql_socket);
         tracing::info!(http = %addresses.http, https = %addresses.https, panel = %addresses.panel,
@@ -212,7 +213,7 @@ impl AwesomeProxy {
     /// Serves visitors' requests that another node's front door sends here, until `stream` ends.
     /// `peer` is the node that TLS proved.
     pub async fn serve_http_peer(&self, peer: NodeId, stream: PeerStream) {
-        crate::http::peer::serve(Arc::clone(&self.shared), peer, stream).await;
+        crate::http::serve_peer(Arc::clone(&self.shared), peer, stream).await;
     }
 
     /// Serves one MySQL session that another node's front door sends here, until it ends.

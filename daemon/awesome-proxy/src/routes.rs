@@ -4,11 +4,11 @@
 //! table shares with the one before it what did not change: the names while the registry stands
 //! still, which is nearly always. Where a request goes is decided in [`destination`].
 
-use hwc_api::desired::{DatasetContent, Desired};
+use hwc_api::desired::{DatasetContent, Desired, NativePasswordHash};
 use hwc_api::ids::{DatabaseId, DatasetId, NodeId, SiteId};
 use hwc_api::names::{DatabaseUser, DomainName};
 use hwc_api::ownership::Epoch;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 /// What the live node of a dataset says of itself.
@@ -63,9 +63,11 @@ pub struct DatabaseEntry {
 struct Names {
     /// The registry index it was made from.
     index: u64,
-    sites: BTreeMap<DomainName, SiteEntry>,
+    /// By the domain's text: looked up for every request, never gone through.
+    sites: HashMap<String, SiteEntry>,
     users: BTreeMap<DatabaseUser, DatabaseEntry>,
     databases: BTreeMap<DatabaseId, DatabaseEntry>,
+    passwords: BTreeMap<DatabaseId, NativePasswordHash>,
     panel: BTreeSet<DomainName>,
     suspended: BTreeSet<DatasetId>,
 }
@@ -128,7 +130,13 @@ impl RoutingTable {
     /// The site that answers for a domain.
     #[must_use]
     pub fn site(&self, domain: &DomainName) -> Option<SiteEntry> {
-        self.names.sites.get(domain).copied()
+        self.site_of_host(domain.as_str())
+    }
+
+    /// The site that answers for a host, written as domains are: small letters, no dot at the end.
+    #[must_use]
+    pub fn site_of_host(&self, host: &str) -> Option<SiteEntry> {
+        self.names.sites.get(host).copied()
     }
 
     /// The database of a user.
@@ -143,6 +151,12 @@ impl RoutingTable {
         self.names.databases.get(&database).copied()
     }
 
+    /// The hash of the password of a database's user.
+    #[must_use]
+    pub fn password_hash(&self, database: DatabaseId) -> Option<&NativePasswordHash> {
+        self.names.passwords.get(&database)
+    }
+
     /// Whether the panel answers for a domain.
     #[must_use]
     pub fn is_panel(&self, domain: &DomainName) -> bool {
@@ -152,7 +166,7 @@ impl RoutingTable {
     /// Whether anything answers for a domain; for others no certificate is made.
     #[must_use]
     pub fn is_known(&self, domain: &DomainName) -> bool {
-        self.is_panel(domain) || self.names.sites.contains_key(domain)
+        self.is_panel(domain) || self.names.sites.contains_key(domain.as_str())
     }
 
     /// Whether the account that a dataset belongs to is suspended.
@@ -203,7 +217,7 @@ impl Names {
             };
             names.mark(entry.dataset, entry.is_suspended);
             for domain in &site.domains {
-                names.sites.insert(domain.clone(), entry);
+                names.sites.insert(domain.to_string(), entry);
             }
         }
         for database in desired.databases.values() {
@@ -218,6 +232,8 @@ impl Names {
             names.mark(entry.dataset, entry.is_suspended);
             names.users.insert(database.user.clone(), entry);
             names.databases.insert(database.id, entry);
+            let hash = database.password_hash.clone();
+            names.passwords.insert(database.id, hash);
         }
         if let Some(cluster) = &desired.cluster {
             names.panel.extend(cluster.panel_domains.iter().cloned());
@@ -339,6 +355,8 @@ pub(crate) mod tests {
         let database = table.database_of_user(&user).expect("a database");
         assert_eq!(database.dataset, DatasetId(2));
         assert_eq!(table.route(database.dataset), Route::Waiting);
+        let hash = table.password_hash(database.database).expect("a hash");
+        assert!(hash.as_str().starts_with("*0123"));
         assert!(table.is_panel(&domain("panel.example")));
         assert!(!table.is_known(&domain("other.example")));
         let closed = LiveRoute {

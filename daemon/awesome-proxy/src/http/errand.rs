@@ -1,156 +1,209 @@
-//! A visitor's request as it can be sent, more than once if need be: head cleaned, body unread.
+//! A visitor's request as it goes on: its head written once, sent as often as it must be.
 
-use super::body::{BodyLimits, BodySlot, Release, RequestBody};
-use super::headers;
-use super::strict::RawSwitch;
-use crate::config::Limits;
-use http::header::{self, HeaderMap, HeaderValue};
-use http::uri::PathAndQuery;
-use http::{Method, Request, Uri};
-use hyper::body::{Body, Incoming, SizeHint};
-use hyper::upgrade::OnUpgrade;
-use tokio::sync::oneshot;
+use super::grammar::Framing;
+use super::headers::{self, Asked, Field, Hold};
+use super::pages::Tastes;
+use std::io::Write;
 
-/// See the head of this file.
-pub(super) struct Errand {
-    method: Method,
-    target: Uri,
-    headers: HeaderMap,
-    body: Option<(BodySlot, SizeHint)>,
-    upgrade: Option<Upgrade>,
-    limits: BodyLimits,
-    head_bytes: usize,
+/// What is known of a method.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Method {
+    Get,
+    Head,
+    Options,
+    /// Those that say so when they have no body (RFC 9110, 8.6).
+    WithBody,
+    Other,
 }
 
-/// A WebSocket that the visitor asks for.
-#[derive(Clone)]
-pub(super) struct Upgrade {
-    /// The visitor's connection, once it was answered with 101.
-    pub visitor: OnUpgrade,
-    /// Tells the strict reader that HTTP ends; none between nodes.
-    pub raw: Option<RawSwitch>,
+impl Method {
+    /// A method by its name.
+    pub fn of(name: &str) -> Self {
+        match name {
+            "GET" => Self::Get,
+            "HEAD" => Self::Head,
+            "OPTIONS" => Self::Options,
+            "POST" | "PUT" | "PATCH" => Self::WithBody,
+            _ => Self::Other,
+        }
+    }
+}
+
+/// What there is of a body.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum BodySize {
+    None,
+    Sized(u64),
+    Unknown,
+}
+
+impl BodySize {
+    /// Of a request's framing.
+    pub const fn of(framing: Framing) -> Self {
+        match framing {
+            Framing::Sized(0) => Self::None,
+            Framing::Sized(length) => Self::Sized(length),
+            Framing::Chunked | Framing::UntilEnd => Self::Unknown,
+        }
+    }
+}
+
+/// See the head of this file.
+#[derive(Debug)]
+pub(super) struct Errand {
+    pub method: Method,
+    pub body: BodySize,
+    /// It asks for a WebSocket.
+    pub wants_websocket: bool,
+    /// Whoever asked takes trailers in the answer.
+    pub takes_trailers: bool,
+    /// The request line and all fields but those that frame the message.
+    head: Vec<u8>,
 }
 
 impl Errand {
-    /// Takes a request whose fields were cleaned already, so that they can go on as they are.
-    pub fn new(
-        mut request: Request<Incoming>,
-        is_websocket: bool,
-        raw: Option<RawSwitch>,
-        limits: &Limits,
-    ) -> Self {
-        let head_bytes = headers::head_bytes(&request);
-        let upgrade = is_websocket.then(|| Upgrade {
-            visitor: hyper::upgrade::on(&mut request),
-            raw,
-        });
-        let (parts, body) = request.into_parts();
-        let size = body.size_hint();
-        let body = (!body.is_end_stream()).then(|| (BodySlot::new(body), size));
+    /// Begins an errand with its request line.
+    pub fn begin(method: &str, target: &str, body: BodySize) -> Self {
+        let mut head = Vec::with_capacity(1024);
+        for part in [method, " ", target, " HTTP/1.1\r\n"] {
+            head.extend_from_slice(part.as_bytes());
+        }
         Self {
-            target: origin_form(&parts.uri),
-            method: parts.method,
-            headers: parts.headers,
+            method: Method::of(method),
             body,
-            upgrade,
-            limits: BodyLimits {
-                bytes: limits.body_bytes,
-                stall: limits.stall,
-            },
-            head_bytes,
+            wants_websocket: false,
+            takes_trailers: false,
+            head,
         }
     }
 
-    /// The fields, for pages that answer in the visitor's language.
-    pub const fn headers(&self) -> &HeaderMap {
-        &self.headers
-    }
-
     /// The fields, to add to.
-    pub const fn headers_mut(&mut self) -> &mut HeaderMap {
-        &mut self.headers
+    pub const fn fields_mut(&mut self) -> &mut Vec<u8> {
+        &mut self.head
     }
 
-    /// Bytes of the head, about.
+    /// Bytes of the head.
     pub const fn head_bytes(&self) -> usize {
-        self.head_bytes
+        self.head.len()
     }
 
-    /// The WebSocket that the visitor asks for.
-    pub fn upgrade(&self) -> Option<Upgrade> {
-        self.upgrade.clone()
+    /// What pages the visitor wants.
+    pub fn tastes(&self) -> Tastes {
+        // The request line has no colon before its fields do no harm: it is no field's name.
+        let fields: Vec<Field<'_>> = headers::read_lines(&self.head).collect();
+        Tastes::of(&fields)
     }
 
     /// Whether it may be carried out twice: a method without effect (RFC 9110, 9.2.1) and no body.
     pub fn is_repeatable(&self) -> bool {
-        self.is_safe() && self.body.is_none()
-    }
-
-    /// Whether a node that refused it did so without taking anything of it.
-    pub fn is_untouched(&self) -> bool {
-        self.body.as_ref().is_none_or(|(slot, _)| slot.is_unread())
+        let is_safe = matches!(self.method, Method::Get | Method::Head | Method::Options);
+        is_safe && self.body == BodySize::None
     }
 
     /// Whether the beginning of its answer may be read ahead, so that it can still be repeated.
     pub fn is_plain_get(&self) -> bool {
-        self.method == Method::GET && self.is_repeatable() && self.upgrade.is_none()
+        self.method == Method::Get && self.body == BodySize::None && !self.wants_websocket
     }
 
-    fn is_safe(&self) -> bool {
-        matches!(self.method, Method::GET | Method::HEAD | Method::OPTIONS)
-    }
-
-    /// The request for a service on this machine.
-    pub fn request(&self) -> Request<RequestBody> {
-        self.build(self.headers.clone(), None)
-    }
-
-    /// The request for another node, whose body is held until that node asks for it.
-    pub fn request_to_peer(&self, asked: HeaderMap) -> (Request<RequestBody>, Option<Release>) {
-        let mut headers = self.headers.clone();
-        headers.extend(asked);
-        if self.body.is_none() {
-            return (self.build(headers, None), None);
+    /// What is held back of it between nodes.
+    pub fn hold(&self) -> Hold {
+        match self.body {
+            _ if self.is_repeatable() => Hold::Nothing,
+            BodySize::None => Hold::End,
+            BodySize::Sized(_) | BodySize::Unknown => Hold::Body,
         }
-        headers.insert(header::EXPECT, HeaderValue::from_static("100-continue"));
-        let (release, hold) = Release::new();
-        let mut request = self.build(headers, Some(hold));
-        let asked_for = release.clone();
-        hyper::ext::on_informational(&mut request, move |answer| {
-            if answer.status() == http::StatusCode::CONTINUE {
-                asked_for.go();
+    }
+
+    /// Writes the whole head, for another node if it is asked for something.
+    pub fn write(&self, out: &mut Vec<u8>, asked: Option<Asked>) {
+        out.extend_from_slice(&self.head);
+        if self.wants_websocket {
+            out.extend_from_slice(b"connection: upgrade\r\nupgrade: websocket\r\n");
+        }
+        let holds = asked.map_or(Hold::Nothing, |asked| asked.holds);
+        if let Some(asked) = asked {
+            headers::write_asked(out, asked);
+        }
+        match self.body {
+            BodySize::None if holds == Hold::End => {
+                out.extend_from_slice(b"transfer-encoding: chunked\r\n");
             }
-        });
-        (request, Some(release))
+            BodySize::None if self.method == Method::WithBody => {
+                out.extend_from_slice(b"content-length: 0\r\n");
+            }
+            BodySize::None => {}
+            BodySize::Sized(length) => {
+                // Writing to memory does not fail.
+                let _written = write!(out, "content-length: {length}\r\n");
+            }
+            BodySize::Unknown => out.extend_from_slice(b"transfer-encoding: chunked\r\n"),
+        }
+        out.extend_from_slice(b"\r\n");
     }
 
-    fn build(
-        &self,
-        headers: HeaderMap,
-        hold: Option<oneshot::Receiver<()>>,
-    ) -> Request<RequestBody> {
-        let body = match &self.body {
-            Some((slot, size)) => RequestBody::held(slot.clone(), hold, *size, self.limits),
-            None => RequestBody::none(self.limits),
-        };
-        let mut request = Request::new(body);
-        *request.method_mut() = self.method.clone();
-        *request.uri_mut() = self.target.clone();
-        *request.headers_mut() = headers;
-        if self.upgrade.is_some() {
-            let headers = request.headers_mut();
-            headers.insert(header::CONNECTION, HeaderValue::from_static("upgrade"));
-            headers.insert(header::UPGRADE, HeaderValue::from_static("websocket"));
+    /// Whether its body goes on in chunks.
+    pub fn is_chunked(&self, holds: Hold) -> bool {
+        match self.body {
+            BodySize::None => holds == Hold::End,
+            BodySize::Sized(_) => false,
+            BodySize::Unknown => true,
         }
-        request
     }
 }
 
-/// Path and query alone, as a server that is not a proxy is asked.
-fn origin_form(uri: &Uri) -> Uri {
-    let target = uri
-        .path_and_query()
-        .cloned()
-        .unwrap_or_else(|| PathAndQuery::from_static("/"));
-    Uri::from(target)
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use hwc_api::ids::DatasetId;
+    use hwc_api::ownership::Epoch;
+
+    fn head(method: &str, body: BodySize, between_nodes: bool) -> String {
+        let errand = Errand::begin(method, "/a?b", body);
+        let asked = Asked {
+            hops: 1,
+            dataset: DatasetId(1),
+            epoch: Epoch::NONE,
+            holds: errand.hold(),
+        };
+        let mut out = Vec::new();
+        errand.write(&mut out, between_nodes.then_some(asked));
+        String::from_utf8(out).expect("text")
+    }
+
+    #[test]
+    fn heads_say_what_follows() {
+        use BodySize::{None, Sized, Unknown};
+        let start = |method| format!("{method} /a?b HTTP/1.1\r\n");
+        for (method, body, rest) in [
+            ("GET", None, "\r\n"),
+            ("DELETE", None, "\r\n"),
+            ("POST", None, "content-length: 0\r\n\r\n"),
+            ("POST", Sized(7), "content-length: 7\r\n\r\n"),
+            ("PUT", Unknown, "transfer-encoding: chunked\r\n\r\n"),
+        ] {
+            assert_eq!(head(method, body, false), start(method) + rest);
+        }
+    }
+
+    #[test]
+    fn between_nodes_all_but_what_may_be_repeated_is_held() {
+        use BodySize::{None, Sized, Unknown};
+        for (method, body, hold, framing) in [
+            ("GET", None, "", ""),
+            ("HEAD", None, "", ""),
+            ("GET", Sized(7), "body", "content-length: 7\r\n"),
+            ("POST", None, "end", "transfer-encoding: chunked\r\n"),
+            ("DELETE", None, "end", "transfer-encoding: chunked\r\n"),
+            ("POST", Unknown, "body", "transfer-encoding: chunked\r\n"),
+        ] {
+            let head = head(method, body, true);
+            let hold = match hold {
+                "" => String::new(),
+                word => format!("x-hwc-hold: {word}\r\n"),
+            };
+            let expected = format!("{hold}{framing}\r\n");
+            assert!(head.ends_with(&expected), "{method} {body:?}: {head}");
+            assert_eq!(head.contains("x-hwc-hold"), !hold.is_empty());
+        }
+    }
 }

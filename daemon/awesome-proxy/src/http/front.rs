@@ -1,19 +1,18 @@
 //! What a visitor's request is for: a site, the panel, the API, or nothing that is here.
 
-use super::body::AnswerBody;
-use super::delivery::{Outcome, deliver, finish, page_of};
-use super::errand::Errand;
-use super::headers::{self, Visitor};
-use super::pages::Page;
-use super::strict::{REFUSAL_FIELD, RawSwitch};
-use super::upstream::{SendError, Upstream, send};
+use super::delivery::{Answer, Setback, deliver, failed, finish};
+use super::errand::{BodySize, Errand};
+use super::headers::{self, Field, Notes, Visitor};
+use super::pages::{Page, Reply, Tastes};
+use super::send::{SendError, Way, send};
+use super::source::Source;
+use super::stop::Stop;
+use super::upstream::Upstream;
+use crate::gates::Door;
 use crate::routes::{RoutingTable, SiteEntry};
 use crate::shared::Shared;
-use http::header::{self, HeaderValue};
 use http::uri::Authority;
-use http::{Method, Request, Response, StatusCode};
 use hwc_api::names::DomainName;
-use hyper::body::{Body, Incoming};
 use std::net::IpAddr;
 use std::sync::Arc;
 
@@ -44,7 +43,7 @@ impl Entrance {
         }
     }
 
-    const fn is_secure(self) -> bool {
+    pub const fn is_secure(self) -> bool {
         match self {
             Self::Plain { .. } => false,
             Self::Secure | Self::Panel => true,
@@ -63,87 +62,179 @@ enum Place {
     Nobody,
 }
 
-/// Answers one request of a visitor.
-pub(super) async fn handle(
-    shared: Arc<Shared>,
+/// A request as it arrived, in whatever version of HTTP.
+#[derive(Debug)]
+pub(super) struct Arrival<'a> {
+    pub method: &'a str,
+    /// The host that stands in the request's target.
+    pub authority: Option<&'a str>,
+    /// Path and query.
+    pub target: &'a str,
+    pub fields: &'a [Field<'a>],
+    pub notes: &'a Notes<'a>,
+    pub body: BodySize,
+}
+
+/// What is to be done for a request.
+pub(super) enum Order {
+    /// Answer it ourselves.
+    Reply(Reply),
+    /// Bring it to the live node of a site.
+    Site(Arc<Door>, Errand),
+    /// Bring it to this node's panel or API.
+    Panel(Upstream, Errand),
+}
+
+/// Decides what is to be done for a visitor's request.
+pub(super) fn receive(
+    shared: &Shared,
     entrance: Entrance,
-    address: IpAddr,
-    raw: RawSwitch,
-    mut request: Request<Incoming>,
-) -> Response<AnswerBody> {
-    if let Some(page) = refused(&request, shared.config.limits.body_bytes) {
-        return page.answer(request.headers());
+    visitor: &Visitor,
+    arrival: &Arrival<'_>,
+    may_upgrade: bool,
+) -> Order {
+    let page = |page: Page| Order::Reply(page.reply(Tastes::of(arrival.fields)));
+    if let Some(refusal) = refused(arrival, shared.config.limits.body_bytes) {
+        return page(refusal);
     }
-    let authority = match headers::authority(&request) {
+    let authority = match authority(arrival.authority, arrival.notes) {
         Ok(authority) => authority,
         Err(rule) => {
             tracing::debug!(%rule, "request refused");
-            return Page::BadRequest.answer(request.headers());
+            return page(Page::BadRequest);
         }
     };
-    let place = place(&shared.table.load(), entrance, &authority, &request);
-    let visitor = Visitor {
-        address,
-        is_secure: entrance.is_secure(),
+    let place = place(&shared.table.load(), entrance, authority, arrival.target);
+    let errand = || {
+        let mut errand = Errand::begin(arrival.method, arrival.target, arrival.body);
+        errand.wants_websocket = may_upgrade && arrival.notes.wants_websocket;
+        errand.takes_trailers = !may_upgrade || arrival.notes.takes_trailers;
+        let out = errand.fields_mut();
+        headers::write_request(out, arrival.fields, arrival.notes, authority.whole, visitor);
+        errand
     };
-    let is_websocket = headers::is_websocket(&request);
-    headers::clean_request(request.headers_mut(), &authority, visitor);
-    let errand = Errand::new(request, is_websocket, Some(raw), &shared.config.limits);
     match place {
-        Place::Site(site) if site.is_suspended => Page::Suspended.answer(errand.headers()),
-        Place::Site(site) => deliver(&shared, &shared.doors.door(site.dataset), errand).await,
-        Place::Panel => to_panel(&shared, Upstream::Panel, errand, visitor).await,
-        Place::Api => to_panel(&shared, Upstream::Api, errand, visitor).await,
-        Place::Secure(location) => redirect(&location, &errand),
-        Place::Nobody => Page::NoSite.answer(errand.headers()),
+        Place::Site(site) if site.is_suspended => page(Page::Suspended),
+        Place::Site(site) => Order::Site(shared.doors.door(site.dataset), errand()),
+        Place::Panel => Order::Panel(Upstream::Panel, named(errand(), visitor)),
+        Place::Api => Order::Panel(Upstream::Api, named(errand(), visitor)),
+        Place::Secure(location) => Order::Reply(Reply::empty(308, ("location", &location))),
+        Place::Nobody => page(Page::NoSite),
+    }
+}
+
+fn named(mut errand: Errand, visitor: &Visitor) -> Errand {
+    headers::write_client(errand.fields_mut(), visitor);
+    errand
+}
+
+/// Does what is to be done; says also whether the visitor takes trailers.
+pub(super) async fn carry_out<S: Source>(
+    shared: &Arc<Shared>,
+    order: Order,
+    source: S,
+) -> (Answer<S>, bool) {
+    match order {
+        Order::Reply(reply) => (Answer::Page(reply), false),
+        Order::Site(door, errand) => {
+            let answer = deliver(shared, &door, &errand, source).await;
+            (answer, errand.takes_trailers)
+        }
+        Order::Panel(upstream, errand) => {
+            let answer = to_panel(shared, upstream, &errand, source).await;
+            (answer, errand.takes_trailers)
+        }
     }
 }
 
 /// What is refused whoever it is for.
-fn refused<B: Body>(request: &Request<B>, body_bytes_max: u64) -> Option<Page> {
-    if let Some(status) = request.headers().get(REFUSAL_FIELD) {
-        return Some(Page::of_refusal(status));
-    }
-    if matches!(*request.method(), Method::CONNECT | Method::TRACE) {
+fn refused(arrival: &Arrival<'_>, body_bytes_max: u64) -> Option<Page> {
+    if matches!(arrival.method, "CONNECT" | "TRACE") {
         return Some(Page::MethodNotAllowed);
     }
-    let target = request.uri().path_and_query();
-    if target.is_some_and(|target| target.as_str().len() > TARGET_BYTES_MAX) {
+    if arrival.target.len() > TARGET_BYTES_MAX {
         return Some(Page::UriTooLong);
     }
-    if request.body().size_hint().lower() > body_bytes_max {
-        return Some(Page::BodyTooLarge);
+    let is_target =
+        arrival.target.starts_with('/') || (arrival.target == "*" && arrival.method == "OPTIONS");
+    if !is_target {
+        return Some(Page::BadRequest);
     }
-    None
+    match arrival.body {
+        BodySize::Sized(length) if length > body_bytes_max => Some(Page::BodyTooLarge),
+        BodySize::None | BodySize::Sized(_) | BodySize::Unknown => None,
+    }
 }
 
-fn place<B>(
-    table: &RoutingTable,
-    entrance: Entrance,
-    authority: &Authority,
-    request: &Request<B>,
-) -> Place {
-    let path = request.uri().path();
+/// A host with its port, if it has one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Named<'a> {
+    whole: &'a str,
+    /// Without the port; an address of IPv6 in its brackets.
+    host: &'a str,
+}
+
+/// The authority that a request is for, from its target or its `Host`; they must agree.
+///
+/// # Errors
+/// When there is none, more than one, or two that differ. Says which rule is broken.
+fn authority<'a>(target: Option<&'a str>, notes: &Notes<'a>) -> Result<Named<'a>, &'static str> {
+    if notes.hosts > 1 {
+        return Err("more than one Host");
+    }
+    let host = notes.host.map(std::str::from_utf8).transpose();
+    let host = host.map_err(|_| "Host is not text")?;
+    let whole = match (target, host) {
+        (Some(target), Some(host)) if !target.eq_ignore_ascii_case(host) => {
+            return Err("the request's target and its Host differ");
+        }
+        (Some(whole), _) | (None, Some(whole)) => whole,
+        (None, None) => return Err("no Host"),
+    };
+    let is_port = |port: &str| {
+        let digits = port.strip_prefix(':').unwrap_or(port);
+        digits.len() <= 5 && digits.bytes().all(|byte| byte.is_ascii_digit())
+    };
+    let (name, port) = whole.split_at(whole.find(':').unwrap_or(whole.len()));
+    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'.';
+    if !name.is_empty() && name.bytes().all(is_plain) && is_port(port) {
+        return Ok(Named { whole, host: name });
+    }
+    let parsed: Authority = whole.parse().map_err(|_| "Host is not a host")?;
+    if whole.contains('@') {
+        return Err("a Host with a user name");
+    }
+    let (host, port) = whole.split_at(parsed.host().len());
+    if !is_port(port) {
+        return Err("Host has a port that is none");
+    }
+    Ok(Named { whole, host })
+}
+
+fn place(table: &RoutingTable, entrance: Entrance, authority: Named<'_>, target: &str) -> Place {
+    let path = target.split('?').next().unwrap_or_default();
     let panel = || match entrance {
         Entrance::Plain { https_port } => {
-            let host = authority.host();
             let port = match https_port {
                 443 => String::new(),
                 port => format!(":{port}"),
             };
-            let target = request
-                .uri()
-                .path_and_query()
-                .map_or("/", |target| target.as_str());
-            Place::Secure(format!("https://{host}{port}{target}"))
+            Place::Secure(format!("https://{}{port}{target}", authority.host))
         }
         Entrance::Secure | Entrance::Panel if is_api(path) => Place::Api,
         Entrance::Secure | Entrance::Panel => Place::Panel,
     };
-    if entrance == Entrance::Panel || is_address(authority.host()) {
+    if entrance == Entrance::Panel {
         return panel();
     }
-    let Ok(domain) = DomainName::parse(authority.host()) else {
+    // What stands in the table is no address and no other name.
+    if let Some(site) = table.site_of_host(authority.host) {
+        return Place::Site(site);
+    }
+    if is_address(authority.host) {
+        return panel();
+    }
+    let Ok(domain) = DomainName::parse(authority.host) else {
         return Place::Nobody;
     };
     if table.is_panel(&domain) {
@@ -167,45 +258,32 @@ fn is_address(host: &str) -> bool {
     bare.parse::<IpAddr>().is_ok() || host == "localhost"
 }
 
-fn redirect(location: &str, errand: &Errand) -> Response<AnswerBody> {
-    let Ok(location) = HeaderValue::from_str(location) else {
-        return Page::BadRequest.answer(errand.headers());
-    };
-    let mut answer = Response::new(AnswerBody::page(bytes::Bytes::new()));
-    *answer.status_mut() = StatusCode::PERMANENT_REDIRECT;
-    answer.headers_mut().insert(header::LOCATION, location);
-    answer
-}
-
 /// The panel and the API run on every node: there is no other to try.
-async fn to_panel(
+async fn to_panel<S: Source>(
     shared: &Arc<Shared>,
     upstream: Upstream,
-    mut errand: Errand,
-    visitor: Visitor,
-) -> Response<AnswerBody> {
-    headers::name_client(errand.headers_mut(), visitor);
-    let sent = send(shared, upstream, errand.is_repeatable(), || {
-        errand.request()
-    });
-    let limit = shared.config.limits.response;
-    let outcome = match tokio::time::timeout(limit, sent).await {
-        Err(_late) => Outcome::Failed(Page::TooSlow),
-        Ok(Ok(answer)) => {
-            let never = Box::pin(std::future::pending());
-            finish(shared, &errand, answer, never, None, None)
+    errand: &Errand,
+    source: S,
+) -> Answer<S> {
+    let way = Way {
+        upstream,
+        asked: None,
+        is_announced: false,
+    };
+    let mut stop = Stop::Never;
+    let outcome = match send(shared, way, errand, &mut Some(source), &mut stop).await {
+        Ok((head, exchange)) => finish(shared, errand, head, exchange, stop, None),
+        Err(error @ (SendError::Connect(_) | SendError::Unsent(_))) => {
+            tracing::debug!(%error, "the panel does not answer");
+            Err(Setback::Failed(Page::PanelDown))
         }
-        Ok(Err(error)) => Outcome::Failed(match error {
-            SendError::Connect { .. } | SendError::Dial(_) | SendError::NotSent(_) => {
-                page_of(&error, Page::PanelDown)
-            }
-            SendError::Visitor(_) | SendError::Died(_) => page_of(&error, Page::NoAnswer),
-        }),
+        Err(SendError::Died(_)) => Err(Setback::Failed(Page::NoAnswer)),
+        Err(error) => failed(&error),
     };
     match outcome {
-        Outcome::Answer(answer) => answer,
-        Outcome::Failed(page) => page.answer(errand.headers()),
-        Outcome::Again(_) => Page::PanelDown.answer(errand.headers()),
+        Ok(answer) => answer,
+        Err(Setback::Failed(page)) => Answer::page(page, errand),
+        Err(Setback::Again(_) | Setback::Cut) => Answer::page(Page::PanelDown, errand),
     }
 }
 
@@ -217,9 +295,41 @@ mod tests {
     fn place_of(entrance: Entrance, host: &str, path: &str) -> Place {
         let desired = crate::routes::tests::desired();
         let table = RoutingTable::build(&desired, Default::default(), NodeId(1));
-        let request = Request::builder().uri(path).body(()).expect("a request");
-        let authority: Authority = host.parse().expect("a host");
-        place(&table, entrance, &authority, &request)
+        let notes = Notes::of(&[]);
+        let authority = authority(Some(host), &notes).expect("a host");
+        place(&table, entrance, authority, path)
+    }
+
+    #[test]
+    fn target_and_host_must_agree() {
+        let host = |target, hosts: &[&str]| {
+            let fields: Vec<Field<'_>> = hosts
+                .iter()
+                .map(|host| (&b"Host"[..], host.as_bytes()))
+                .collect();
+            authority(target, &Notes::of(&fields)).map(|named| named.host.to_owned())
+        };
+        assert_eq!(host(None, &["a.example"]), Ok("a.example".into()));
+        assert_eq!(host(None, &["a.example:80"]), Ok("a.example".into()));
+        assert_eq!(host(None, &["[::1]:80"]), Ok("[::1]".into()));
+        assert_eq!(host(Some("a.example"), &[]), Ok("a.example".into()));
+        assert_eq!(
+            host(Some("a.example"), &["A.example"]),
+            Ok("a.example".into())
+        );
+        for (target, hosts) in [
+            (None, &[][..]),
+            (None, &[""]),
+            (None, &["a.example", "a.example"]),
+            (None, &["a.example, b.example"]),
+            (None, &["a.example/b"]),
+            (None, &["a.example:80a"]),
+            (None, &["user@a.example"]),
+            (Some("a.example"), &["b.example"]),
+            (Some("a.example:81"), &["a.example"]),
+        ] {
+            assert!(host(target, hosts).is_err(), "{target:?} {hosts:?}");
+        }
     }
 
     #[test]

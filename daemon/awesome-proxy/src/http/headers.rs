@@ -1,223 +1,350 @@
 //! Header fields across the proxy: what ends here, what is stripped, what we add; pure.
+//!
+//! Fields are names and values as they came, judged by `grammar` or by HTTP/2; what goes on is
+//! written as lines, once, and sent as often as it must be.
 
-use http::header::{self, HeaderMap, HeaderName, HeaderValue};
-use http::uri::Authority;
-use http::{Method, Request, Version};
+use super::grammar::is_forbidden_in_trailer;
 use hwc_api::ids::DatasetId;
 use hwc_api::ownership::Epoch;
+use std::io::Write;
 use std::net::IpAddr;
 
 /// Who the visitor is, for the panel and the API alone. Stripped from what visitors send.
-pub(super) const CLIENT: HeaderName = HeaderName::from_static("x-hwc-client");
+const CLIENT: &str = "x-hwc-client";
 /// How often a request went from node to node already.
-pub(super) const HOP: HeaderName = HeaderName::from_static("x-hwc-hop");
+const HOP: &str = "x-hwc-hop";
 /// For which dataset one node asks another.
-pub(super) const DATASET: HeaderName = HeaderName::from_static("x-hwc-dataset");
+const DATASET: &str = "x-hwc-dataset";
 /// Under which epoch it believes the other to be live.
-pub(super) const EPOCH: HeaderName = HeaderName::from_static("x-hwc-epoch");
+const EPOCH: &str = "x-hwc-epoch";
+/// The body, or that there is none, follows only when the other says that the request has a place.
+const HOLD: &str = "x-hwc-hold";
 /// In an answer between nodes: this node does not serve that dataset under that epoch.
-pub(super) const NOT_HERE: HeaderName = HeaderName::from_static("x-hwc-not-here");
+pub(super) const NOT_HERE: &str = "x-hwc-not-here";
 
-const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
-const FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
-const FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
+/// A field's name and value.
+pub(super) type Field<'a> = (&'a [u8], &'a [u8]);
 
-/// Fields that are for one connection only (RFC 9110, 7.6.1), whether `Connection` names them or
-/// not.
-const HOP_BY_HOP: [HeaderName; 8] = [
-    header::CONNECTION,
-    HeaderName::from_static("keep-alive"),
-    HeaderName::from_static("proxy-connection"),
-    header::PROXY_AUTHENTICATE,
-    header::PROXY_AUTHORIZATION,
-    header::TE,
-    header::TRANSFER_ENCODING,
-    header::UPGRADE,
-];
-
-/// Where a request came from.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// A visitor, as those behind us are told of them.
+#[derive(Debug, Clone)]
 pub(super) struct Visitor {
-    /// The visitor's address.
-    pub address: IpAddr,
+    /// The visitor's address as text.
+    address: String,
     /// Whether the visitor speaks TLS to us.
-    pub is_secure: bool,
+    is_secure: bool,
 }
 
-/// The authority that a request is for, from its target or its `Host`; they must agree.
-///
-/// # Errors
-/// When there is none, more than one, or two that differ. Says which rule is broken.
-pub(super) fn authority<B>(request: &Request<B>) -> Result<Authority, &'static str> {
-    let mut hosts = request.headers().get_all(header::HOST).iter();
-    let host = hosts.next();
-    if hosts.next().is_some() {
-        return Err("more than one Host");
-    }
-    let host = host
-        .map(|host| host.to_str().map(str::trim))
-        .transpose()
-        .map_err(|_| "Host is not text")?
-        .map(|host| host.parse::<Authority>().map_err(|_| "Host is not a host"))
-        .transpose()?;
-    let target = request.uri().authority().cloned();
-    let authority = match (target, host) {
-        (Some(target), Some(host)) if !target.as_str().eq_ignore_ascii_case(host.as_str()) => {
-            return Err("the request's target and its Host differ");
+impl Visitor {
+    pub fn new(address: IpAddr, is_secure: bool) -> Self {
+        Self {
+            address: address.to_string(),
+            is_secure,
         }
-        (Some(authority), _) | (None, Some(authority)) => authority,
-        (None, None) => return Err("no Host"),
-    };
-    if authority.as_str().contains('@') {
-        return Err("a Host with a user name");
-    }
-    Ok(authority)
-}
-
-/// Whether a request asks for a WebSocket: the one upgrade that passes.
-pub(super) fn is_websocket<B>(request: &Request<B>) -> bool {
-    request.version() == Version::HTTP_11
-        && request.method() == Method::GET
-        && names(request.headers(), &header::CONNECTION).any(|name| name == "upgrade")
-        && request
-            .headers()
-            .get(header::UPGRADE)
-            .is_some_and(|upgrade| upgrade.as_bytes().eq_ignore_ascii_case(b"websocket"))
-}
-
-/// Makes a visitor's fields fit to go on: removes what is for this connection and what pretends to
-/// come from us, and says who the visitor is.
-pub(super) fn clean_request(headers: &mut HeaderMap, authority: &Authority, visitor: Visitor) {
-    remove_hop_by_hop(headers);
-    let spoofed: Vec<HeaderName> = headers
-        .keys()
-        .filter(|name| is_ours(name.as_str()))
-        .cloned()
-        .collect();
-    for name in spoofed {
-        headers.remove(name);
-    }
-    headers.remove(header::EXPECT);
-    if let Ok(host) = HeaderValue::from_str(authority.as_str()) {
-        headers.insert(header::HOST, host.clone());
-        headers.insert(FORWARDED_HOST, host);
-    }
-    headers.insert(FORWARDED_FOR, address(visitor.address));
-    let proto = if visitor.is_secure { "https" } else { "http" };
-    headers.insert(FORWARDED_PROTO, HeaderValue::from_static(proto));
-    merge_cookies(headers);
-}
-
-/// Names the visitor to the panel or the API.
-pub(super) fn name_client(headers: &mut HeaderMap, visitor: Visitor) {
-    headers.insert(CLIENT, address(visitor.address));
-}
-
-/// Says to the live node what we ask for.
-pub(super) fn ask_peer(headers: &mut HeaderMap, dataset: DatasetId, epoch: Epoch) {
-    headers.insert(HOP, HeaderValue::from_static("1"));
-    headers.insert(DATASET, HeaderValue::from(dataset.0));
-    if let Ok(epoch) = HeaderValue::from_str(&epoch.to_string()) {
-        headers.insert(EPOCH, epoch);
     }
 }
 
-/// What another node asks for.
+/// What becomes of a field.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Asked {
-    pub hops: u32,
-    pub dataset: DatasetId,
-    pub epoch: Epoch,
+enum Fate {
+    /// Goes on as it is.
+    Plain,
+    /// Goes on; several become one.
+    Cookie,
+    /// Said anew by us: the host and the body's length.
+    Said,
+    /// For one connection only (RFC 9110, 7.6.1), whether `Connection` names it or not.
+    Hop,
+    /// Only we may say it.
+    Ours,
 }
 
-/// Reads what another node asks for, and takes it out of the fields.
-pub(super) fn asked(headers: &mut HeaderMap) -> Option<Asked> {
-    let mut take = |name: &HeaderName| headers.remove(name)?.to_str().ok().map(str::to_owned);
-    let (hops, dataset, epoch) = (take(&HOP), take(&DATASET), take(&EPOCH));
-    Some(Asked {
-        hops: hops?.parse().ok()?,
-        dataset: dataset?.parse().ok()?,
-        epoch: epoch?.parse().ok()?,
-    })
-}
-
-/// Makes an upstream's fields fit for the visitor.
-pub(super) fn clean_answer(headers: &mut HeaderMap) {
-    remove_hop_by_hop(headers);
-    let internal: Vec<HeaderName> = headers
-        .keys()
-        .filter(|name| name.as_str().starts_with("x-hwc-"))
-        .cloned()
-        .collect();
-    for name in internal {
-        headers.remove(name);
+fn fate(name: &[u8]) -> Fate {
+    let is = |other: &str| name.eq_ignore_ascii_case(other.as_bytes());
+    match name.len() {
+        4 if is("host") => Fate::Said,
+        14 if is("content-length") => Fate::Said,
+        6 if is("cookie") => Fate::Cookie,
+        2 if is("te") => Fate::Hop,
+        6 if is("expect") => Fate::Hop,
+        7 if is("upgrade") => Fate::Hop,
+        10 if is("connection") || is("keep-alive") => Fate::Hop,
+        16 if is("proxy-connection") => Fate::Hop,
+        17 if is("transfer-encoding") => Fate::Hop,
+        18 if is("proxy-authenticate") => Fate::Hop,
+        19 if is("proxy-authorization") => Fate::Hop,
+        _ if is_ours(name) => Fate::Ours,
+        _ => Fate::Plain,
     }
-}
-
-/// Removes the fields of one connection, those that it names included.
-pub(super) fn remove_hop_by_hop(headers: &mut HeaderMap) {
-    let named: Vec<String> = names(headers, &header::CONNECTION).collect();
-    for name in named {
-        // What frames and routes the message is not for `Connection` to take away.
-        if name != "host" && name != "content-length" {
-            headers.remove(name.as_str());
-        }
-    }
-    for name in HOP_BY_HOP {
-        headers.remove(name);
-    }
-}
-
-/// How many bytes a request's head takes, about.
-pub(super) fn head_bytes<B>(request: &Request<B>) -> usize {
-    let fields: usize = request
-        .headers()
-        .iter()
-        .map(|(name, value)| name.as_str().len() + value.len() + 4)
-        .sum();
-    let target = request
-        .uri()
-        .path_and_query()
-        .map_or(1, |target| target.as_str().len());
-    fields + target + 20
 }
 
 /// Names that only we may say, and such that CGI would read as one of them: PHP sees `X_Y` and
 /// `X-Y` as the same variable; `Proxy` becomes HTTP_PROXY.
-fn is_ours(name: &str) -> bool {
-    name.starts_with("x-forwarded-")
-        || name.starts_with("x-hwc-")
-        || name.contains('_')
-        || matches!(name, "forwarded" | "x-real-ip" | "proxy")
-}
-
-/// HTTP/2 may cut cookies into several fields; HTTP/1.1 has one (RFC 9113, 8.2.3).
-fn merge_cookies(headers: &mut HeaderMap) {
-    let cookies: Vec<&[u8]> = headers
-        .get_all(header::COOKIE)
-        .iter()
-        .map(HeaderValue::as_bytes)
-        .collect();
-    if cookies.len() > 1
-        && let Ok(merged) = HeaderValue::from_bytes(&cookies.join(&b"; "[..]))
-    {
-        headers.insert(header::COOKIE, merged);
+fn is_ours(name: &[u8]) -> bool {
+    let begins = |prefix: &str| begins_with(name, prefix);
+    let is = |other: &str| name.eq_ignore_ascii_case(other.as_bytes());
+    match name.first() {
+        Some(b'x' | b'X') if begins("x-forwarded-") || is_internal(name) || is("x-real-ip") => true,
+        Some(b'f' | b'F') if is("forwarded") => true,
+        Some(b'p' | b'P') if is("proxy") => true,
+        Some(_) | None => name.contains(&b'_'),
     }
 }
 
-fn names<'a>(headers: &'a HeaderMap, field: &HeaderName) -> impl Iterator<Item = String> + 'a {
-    headers
-        .get_all(field)
-        .iter()
-        .filter_map(|value| value.to_str().ok())
-        .flat_map(|value| value.split(','))
-        .map(|name| name.trim().to_ascii_lowercase())
-        .filter(|name| !name.is_empty())
+/// Names that nodes speak among each other.
+fn is_internal(name: &[u8]) -> bool {
+    begins_with(name, "x-hwc-")
 }
 
-fn address(address: IpAddr) -> HeaderValue {
-    // An address has only characters that a field may have.
-    HeaderValue::from_str(&address.to_string()).unwrap_or(HeaderValue::from_static("unknown"))
+fn begins_with(name: &[u8], prefix: &str) -> bool {
+    name.get(..prefix.len())
+        .is_some_and(|start| start.eq_ignore_ascii_case(prefix.as_bytes()))
+}
+
+/// What a head's fields say to the connection that they came by.
+#[derive(Debug, Default)]
+pub(super) struct Notes<'a> {
+    /// The value of `Host`.
+    pub host: Option<&'a [u8]>,
+    /// How often there is one.
+    pub hosts: usize,
+    /// `Connection: close`.
+    pub closes: bool,
+    /// `Connection: keep-alive`.
+    pub keeps_alive: bool,
+    /// `Connection: upgrade` and `Upgrade: websocket`, the one upgrade that passes.
+    pub wants_websocket: bool,
+    /// `Expect: 100-continue`.
+    pub expects_continue: bool,
+    /// `TE: trailers`.
+    pub takes_trailers: bool,
+    /// Whether there is a `Date`.
+    pub has_date: bool,
+    /// Whether there is a [`NOT_HERE`].
+    pub is_not_here: bool,
+    /// Other fields that `Connection` names.
+    named: Vec<&'a [u8]>,
+    cookies: usize,
+}
+
+impl<'a> Notes<'a> {
+    /// Reads what the fields say.
+    pub fn of(fields: &[Field<'a>]) -> Self {
+        let mut notes = Self::default();
+        let mut names_upgrade = false;
+        let mut is_websocket = false;
+        for &(name, value) in fields {
+            let is = |other: &str| name.eq_ignore_ascii_case(other.as_bytes());
+            match name.len() {
+                2 if is("te") => {
+                    notes.takes_trailers |= words(value).any(|word| equal(word, "trailers"));
+                }
+                4 if is("host") => {
+                    notes.host = Some(value);
+                    notes.hosts += 1;
+                }
+                4 if is("date") => notes.has_date = true,
+                6 if is("cookie") => notes.cookies += 1,
+                6 if is("expect") => notes.expects_continue = equal(value, "100-continue"),
+                7 if is("upgrade") => is_websocket = equal(value, "websocket"),
+                10 if is("connection") => {
+                    for word in words(value) {
+                        match word {
+                            word if equal(word, "close") => notes.closes = true,
+                            word if equal(word, "keep-alive") => notes.keeps_alive = true,
+                            word if equal(word, "upgrade") => names_upgrade = true,
+                            word => notes.named.push(word),
+                        }
+                    }
+                }
+                14 if is(NOT_HERE) => notes.is_not_here = true,
+                _ => {}
+            }
+        }
+        notes.wants_websocket = names_upgrade && is_websocket;
+        notes
+    }
+
+    /// Whether the field goes on.
+    fn passes(&self, name: &[u8]) -> bool {
+        // What frames and routes the message is not for `Connection` to take away: it is said anew.
+        !self
+            .named
+            .iter()
+            .any(|named| named.eq_ignore_ascii_case(name))
+    }
+}
+
+/// Writes a visitor's fields for those behind us: without what is for this connection and what
+/// pretends to come from us, and with who the visitor is.
+pub(super) fn write_request(
+    out: &mut Vec<u8>,
+    fields: &[Field<'_>],
+    notes: &Notes<'_>,
+    authority: &str,
+    visitor: &Visitor,
+) {
+    line(out, b"host", authority.as_bytes());
+    write_plain(out, fields, notes);
+    line(out, b"x-forwarded-for", visitor.address.as_bytes());
+    line(out, b"x-forwarded-host", authority.as_bytes());
+    let proto = if visitor.is_secure { "https" } else { "http" };
+    line(out, b"x-forwarded-proto", proto.as_bytes());
+}
+
+/// Writes the fields that another node's front door sent: it wrote them as [`write_request`] does.
+pub(super) fn write_relayed(out: &mut Vec<u8>, fields: &[Field<'_>], notes: &Notes<'_>) {
+    line(out, b"host", notes.host.unwrap_or_default());
+    write_plain(out, fields, notes);
+    for (name, value) in fields {
+        if begins_with(name, "x-forwarded-") {
+            line(out, name, value);
+        }
+    }
+}
+
+/// Writes what goes on as it is. HTTP/2 may cut cookies into several fields; HTTP/1.1 has one
+/// (RFC 9113, 8.2.3).
+fn write_plain(out: &mut Vec<u8>, fields: &[Field<'_>], notes: &Notes<'_>) {
+    let mut are_cookies_written = false;
+    for &(name, value) in fields {
+        match fate(name) {
+            Fate::Plain if notes.passes(name) => line(out, name, value),
+            Fate::Cookie if notes.cookies > 1 => {
+                if !are_cookies_written {
+                    are_cookies_written = true;
+                    let all = fields.iter().filter(|(name, _)| equal(name, "cookie"));
+                    let all: Vec<&[u8]> = all.map(|(_, value)| *value).collect();
+                    line(out, b"cookie", &all.join(&b"; "[..]));
+                }
+            }
+            Fate::Cookie if notes.passes(name) => line(out, name, value),
+            Fate::Plain | Fate::Cookie | Fate::Said | Fate::Hop | Fate::Ours => {}
+        }
+    }
+}
+
+/// Names the visitor to the panel or the API.
+pub(super) fn write_client(out: &mut Vec<u8>, visitor: &Visitor) {
+    line(out, CLIENT.as_bytes(), visitor.address.as_bytes());
+}
+
+/// Writes an upstream's fields for the visitor.
+pub(super) fn write_answer(out: &mut Vec<u8>, fields: &[Field<'_>], notes: &Notes<'_>) {
+    for &(name, value) in fields {
+        let ends_here = match fate(name) {
+            Fate::Said | Fate::Hop => true,
+            Fate::Ours => is_internal(name),
+            Fate::Plain | Fate::Cookie => false,
+        };
+        if !ends_here && notes.passes(name) {
+            line(out, name, value);
+        }
+    }
+}
+
+/// Those lines of a trailer that may go on.
+pub(super) fn write_trailer(out: &mut Vec<u8>, lines: &[u8]) {
+    for (name, value) in read_lines(lines) {
+        if !is_forbidden_in_trailer(name) && fate(name) == Fate::Plain {
+            line(out, name, value);
+        }
+    }
+}
+
+/// The fields in lines that we wrote, or judged.
+pub(super) fn read_lines(lines: &[u8]) -> impl Iterator<Item = Field<'_>> {
+    lines.split(|byte| *byte == b'\n').filter_map(|line| {
+        let colon = line.iter().position(|byte| *byte == b':')?;
+        let (name, value) = line.split_at(colon);
+        Some((name, value.get(1..)?.trim_ascii()))
+    })
+}
+
+/// What one node asks another for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Asked {
+    /// How often the request went from node to node.
+    pub hops: u32,
+    /// The dataset.
+    pub dataset: DatasetId,
+    /// Under which epoch the other is believed to be live.
+    pub epoch: Epoch,
+    /// Whether the rest is held back until the other says that the request has a place.
+    pub holds: Hold,
+}
+
+/// What is held back of a request between nodes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Hold {
+    /// Nothing: the request may be carried out twice.
+    Nothing,
+    /// The body.
+    Body,
+    /// The word that there is no body, in the form of an empty one: until then the request is not
+    /// to be carried out.
+    End,
+}
+
+impl Hold {
+    const fn word(self) -> Option<&'static str> {
+        match self {
+            Self::Nothing => None,
+            Self::Body => Some("body"),
+            Self::End => Some("end"),
+        }
+    }
+}
+
+/// Says to the live node what we ask for.
+pub(super) fn write_asked(out: &mut Vec<u8>, asked: Asked) {
+    // Writing to memory does not fail.
+    let _written = write!(
+        out,
+        "{HOP}: {}\r\n{DATASET}: {}\r\n{EPOCH}: {}\r\nte: trailers\r\n",
+        asked.hops, asked.dataset.0, asked.epoch
+    );
+    if let Some(word) = asked.holds.word() {
+        line(out, HOLD.as_bytes(), word.as_bytes());
+    }
+}
+
+/// Reads what another node asks for.
+pub(super) fn read_asked(fields: &[Field<'_>]) -> Option<Asked> {
+    let find = |wanted: &str| {
+        let found = fields.iter().find(|(name, _)| equal(name, wanted))?;
+        std::str::from_utf8(found.1).ok()
+    };
+    let holds = match find(HOLD) {
+        None => Hold::Nothing,
+        Some("body") => Hold::Body,
+        Some("end") => Hold::End,
+        Some(_) => return None,
+    };
+    Some(Asked {
+        hops: find(HOP)?.parse().ok()?,
+        dataset: find(DATASET)?.parse().ok()?,
+        epoch: find(EPOCH)?.parse().ok()?,
+        holds,
+    })
+}
+
+/// Writes one field.
+pub(super) fn line(out: &mut Vec<u8>, name: &[u8], value: &[u8]) {
+    out.extend_from_slice(name);
+    out.extend_from_slice(b": ");
+    out.extend_from_slice(value);
+    out.extend_from_slice(b"\r\n");
+}
+
+fn words(value: &[u8]) -> impl Iterator<Item = &[u8]> {
+    value
+        .split(|byte| *byte == b',')
+        .map(<[u8]>::trim_ascii)
+        .filter(|word| !word.is_empty())
+}
+
+fn equal(bytes: &[u8], text: &str) -> bool {
+    bytes.eq_ignore_ascii_case(text.as_bytes())
 }
 
 #[cfg(test)]
@@ -225,79 +352,51 @@ mod tests {
     use super::*;
     use hwc_api::ids::{BootId, NodeId};
 
-    fn request(uri: &str, fields: &[(&str, &str)]) -> Request<()> {
-        let mut builder = Request::builder().uri(uri);
-        for (name, value) in fields {
-            builder = builder.header(*name, *value);
-        }
-        builder.body(()).expect("a request")
+    fn fields<'a>(lines: &'a [(&'a str, &'a str)]) -> Vec<Field<'a>> {
+        lines
+            .iter()
+            .map(|(name, value)| (name.as_bytes(), value.as_bytes()))
+            .collect()
     }
 
-    #[test]
-    fn target_and_host_must_agree() {
-        let host = |uri, fields: &[_]| authority(&request(uri, fields)).map(|a| a.to_string());
-        assert_eq!(host("/", &[("host", "a.example")]), Ok("a.example".into()));
-        assert_eq!(host("http://a.example/", &[]), Ok("a.example".into()));
-        assert_eq!(
-            host("http://a.example/", &[("host", "A.example")]),
-            Ok("a.example".into())
-        );
-        for (uri, fields) in [
-            ("/", &[][..]),
-            ("/", &[("host", "")]),
-            ("/", &[("host", "a.example"), ("host", "a.example")]),
-            ("/", &[("host", "a.example, b.example")]),
-            ("/", &[("host", "a.example/b")]),
-            ("/", &[("host", "user@a.example")]),
-            ("http://a.example/", &[("host", "b.example")]),
-            ("http://a.example:81/", &[("host", "a.example")]),
-        ] {
-            assert!(host(uri, fields).is_err(), "{uri} {fields:?}");
-        }
+    fn written(write: impl FnOnce(&mut Vec<u8>)) -> Vec<String> {
+        let mut out = Vec::new();
+        write(&mut out);
+        let text = String::from_utf8(out).expect("text");
+        let mut lines: Vec<_> = text.lines().map(str::to_owned).collect();
+        lines.sort();
+        lines
     }
 
     #[test]
     fn what_visitors_pretend_is_stripped() {
-        let mut headers = request(
-            "/",
-            &[
-                ("connection", "close, X-Private, Host, content-length"),
-                ("x-private", "1"),
-                ("keep-alive", "1"),
-                ("te", "trailers"),
-                ("upgrade", "h2c"),
-                ("proxy", "http://evil.example"),
-                ("forwarded", "for=1.2.3.4"),
-                ("x-forwarded-for", "1.2.3.4"),
-                ("x_forwarded_for", "1.2.3.4"),
-                ("x-real-ip", "1.2.3.4"),
-                ("x-hwc-client", "1.2.3.4"),
-                ("x-hwc-hop", "0"),
-                ("x-hwc-epoch", "1-1-00000001"),
-                ("expect", "100-continue"),
-                ("content-length", "3"),
-                ("cookie", "a=1"),
-                ("cookie", "b=2"),
-                ("accept", "*/*"),
-            ],
-        )
-        .headers()
-        .clone();
-        let visitor = Visitor {
-            address: IpAddr::from([192, 0, 2, 7]),
-            is_secure: true,
-        };
-        clean_request(&mut headers, &Authority::from_static("a.example"), visitor);
-        let mut left: Vec<String> = headers
-            .iter()
-            .map(|(name, value)| format!("{name}: {}", value.to_str().expect("text")))
-            .collect();
-        left.sort();
+        let fields = fields(&[
+            ("Connection", "close, X-Private, Host, content-length"),
+            ("X-Private", "1"),
+            ("Keep-Alive", "1"),
+            ("TE", "trailers"),
+            ("Upgrade", "h2c"),
+            ("Proxy", "http://evil.example"),
+            ("Forwarded", "for=1.2.3.4"),
+            ("X-Forwarded-For", "1.2.3.4"),
+            ("x_forwarded_for", "1.2.3.4"),
+            ("X-Real-IP", "1.2.3.4"),
+            ("X-Hwc-Client", "1.2.3.4"),
+            ("x-hwc-hop", "0"),
+            ("x-hwc-epoch", "1-1-00000001"),
+            ("Expect", "100-continue"),
+            ("Content-Length", "3"),
+            ("Transfer-Encoding", "chunked"),
+            ("Cookie", "a=1"),
+            ("cookie", "b=2"),
+            ("Accept", "*/*"),
+        ]);
+        let visitor = Visitor::new(IpAddr::from([192, 0, 2, 7]), true);
+        let notes = Notes::of(&fields);
         assert_eq!(
-            left,
+            written(|out| write_request(out, &fields, &notes, "a.example", &visitor)),
             [
-                "accept: */*",
-                "content-length: 3",
+                "Accept: */*",
                 "cookie: a=1; b=2",
                 "host: a.example",
                 "x-forwarded-for: 192.0.2.7",
@@ -308,36 +407,99 @@ mod tests {
     }
 
     #[test]
+    fn what_nodes_wrote_goes_on_between_them() {
+        let visitor = Visitor::new(IpAddr::from([192, 0, 2, 7]), false);
+        let sent = fields(&[("Host", "ignored"), ("Cookie", "a=1"), ("X-Mine", "1")]);
+        let mut first = Vec::new();
+        write_request(&mut first, &sent, &Notes::of(&sent), "a.example", &visitor);
+        let mut asked = first.clone();
+        write_asked(
+            &mut asked,
+            Asked {
+                hops: 1,
+                dataset: DatasetId(9),
+                epoch: Epoch::NONE,
+                holds: Hold::End,
+            },
+        );
+        let received: Vec<_> = read_lines(&asked).collect();
+        let notes = Notes::of(&received);
+        let relayed = written(|out| write_relayed(out, &received, &notes));
+        let expected = written(|out| out.extend_from_slice(&first));
+        assert_eq!(relayed, expected);
+        assert!(notes.takes_trailers);
+    }
+
+    #[test]
+    fn what_upstreams_say_to_us_ends_here() {
+        let fields = fields(&[
+            ("Date", "now"),
+            ("Connection", "Keep-Alive, X-Own"),
+            ("X-Own", "1"),
+            ("Keep-Alive", "timeout=5"),
+            ("Content-Length", "5"),
+            ("Transfer-Encoding", "chunked"),
+            ("X-Hwc-Not-Here", "1"),
+            ("X-Real-IP", "kept"),
+            ("Set-Cookie", "a=1"),
+            ("Set-Cookie", "b=2"),
+        ]);
+        let notes = Notes::of(&fields);
+        assert!(notes.has_date && notes.is_not_here && notes.keeps_alive && !notes.closes);
+        assert_eq!(
+            written(|out| write_answer(out, &fields, &notes)),
+            [
+                "Date: now",
+                "Set-Cookie: a=1",
+                "Set-Cookie: b=2",
+                "X-Real-IP: kept"
+            ]
+        );
+    }
+
+    #[test]
+    fn trailers_add_nothing_to_what_was_said_before() {
+        let lines =
+            b"X-Sum: 1\r\nHost: b\r\nX-Hwc-Client: 6\r\nx_y: 1\r\nTE: a\r\nGrpc-Status: 0\r\n";
+        assert_eq!(
+            written(|out| write_trailer(out, lines)),
+            ["Grpc-Status: 0", "X-Sum: 1"]
+        );
+    }
+
+    #[test]
     fn only_websockets_are_upgrades() {
-        let asks = |fields: &[_]| is_websocket(&request("/", fields));
-        assert!(asks(&[
+        let wants = |lines: &[(&str, &str)]| Notes::of(&fields(lines)).wants_websocket;
+        assert!(wants(&[
             ("connection", "keep-alive, Upgrade"),
             ("upgrade", "WebSocket")
         ]));
-        assert!(!asks(&[("connection", "upgrade"), ("upgrade", "h2c")]));
-        assert!(!asks(&[
+        assert!(!wants(&[("connection", "upgrade"), ("upgrade", "h2c")]));
+        assert!(!wants(&[
             ("connection", "upgrade"),
             ("upgrade", "websocket, h2c")
         ]));
-        assert!(!asks(&[("upgrade", "websocket")]));
+        assert!(!wants(&[("upgrade", "websocket")]));
     }
 
     #[test]
     fn what_nodes_ask_each_other_survives_the_wire() {
-        let epoch = Epoch {
-            counter: 3,
-            node: NodeId(2),
-            boot: BootId(7),
-        };
-        let mut headers = HeaderMap::new();
-        ask_peer(&mut headers, DatasetId(9), epoch);
-        let expected = Asked {
-            hops: 1,
-            dataset: DatasetId(9),
-            epoch,
-        };
-        assert_eq!(asked(&mut headers), Some(expected));
-        assert!(headers.is_empty());
-        assert_eq!(asked(&mut headers), None);
+        for holds in [Hold::Nothing, Hold::Body, Hold::End] {
+            let asked = Asked {
+                hops: 1,
+                dataset: DatasetId(9),
+                epoch: Epoch {
+                    counter: 3,
+                    node: NodeId(2),
+                    boot: BootId(7),
+                },
+                holds,
+            };
+            let mut out = Vec::new();
+            write_asked(&mut out, asked);
+            let fields: Vec<_> = read_lines(&out).collect();
+            assert_eq!(read_asked(&fields), Some(asked));
+        }
+        assert_eq!(read_asked(&[]), None);
     }
 }

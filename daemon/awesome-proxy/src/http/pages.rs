@@ -3,9 +3,10 @@
 //! Visitors see them when there is no site, or none at the moment. Programs that ask for JSON get
 //! `code` and `message`. English and German, by what the browser prefers.
 
-use super::body::AnswerBody;
-use http::header::{self, HeaderMap, HeaderValue};
-use http::{Response, StatusCode};
+use super::grammar::Refusal;
+use super::headers::{Field, line};
+use bytes::Bytes;
+use http::StatusCode;
 
 /// Which page.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -53,47 +54,91 @@ struct Text {
 }
 
 /// Seconds after which a browser or crawler may come back.
-const RETRY_AFTER_S: HeaderValue = HeaderValue::from_static("5");
+const RETRY_AFTER_S: &[u8] = b"5";
+
+/// What a visitor would rather read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) struct Tastes {
+    is_json: bool,
+    is_german: bool,
+}
+
+impl Tastes {
+    /// By the fields of the request.
+    pub fn of(fields: &[Field<'_>]) -> Self {
+        let text = |wanted: &str| {
+            let is_wanted = |(name, _): &&Field<'_>| name.eq_ignore_ascii_case(wanted.as_bytes());
+            let found = fields.iter().find(is_wanted);
+            found.and_then(|(_, value)| std::str::from_utf8(value).ok())
+        };
+        Self {
+            is_json: text("accept").is_some_and(wants_json),
+            is_german: text("accept-language").is_some_and(prefers_german),
+        }
+    }
+}
+
+/// A whole answer of our own.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Reply {
+    pub status: u16,
+    /// Its fields, as lines.
+    pub fields: Vec<u8>,
+    pub body: Bytes,
+    /// Whether nothing that follows on the connection can be trusted.
+    pub ends_connection: bool,
+}
+
+impl Reply {
+    /// One without a body.
+    pub fn empty(status: u16, field: (&str, &str)) -> Self {
+        let mut fields = Vec::new();
+        line(&mut fields, field.0.as_bytes(), field.1.as_bytes());
+        Self {
+            status,
+            fields,
+            body: Bytes::new(),
+            ends_connection: false,
+        }
+    }
+}
 
 impl Page {
-    /// The page whose status the strict reader asks for.
-    pub fn of_refusal(status: &HeaderValue) -> Self {
-        match status.as_bytes() {
-            b"414" => Self::UriTooLong,
-            b"431" => Self::HeadTooLong,
-            b"505" => Self::Version,
-            _ => Self::BadRequest,
+    /// The page for what `grammar` refuses.
+    pub const fn of_refusal(refusal: Refusal) -> Self {
+        match refusal {
+            Refusal::Malformed => Self::BadRequest,
+            Refusal::UriTooLong => Self::UriTooLong,
+            Refusal::HeadTooLong => Self::HeadTooLong,
+            Refusal::Version => Self::Version,
         }
     }
 
-    /// The page as an answer to a request with these fields.
-    pub fn answer(self, asked: &HeaderMap) -> Response<AnswerBody> {
+    /// The page as an answer.
+    pub fn reply(self, tastes: Tastes) -> Reply {
         let text = self.text();
-        let (content, kind) = if wants_json(asked) {
+        let (body, kind) = if tastes.is_json {
             let json = serde_json::json!({ "code": text.code, "message": text.english.1 });
             (json.to_string(), "application/json")
         } else {
-            (
-                html(&text, prefers_german(asked)),
-                "text/html; charset=utf-8",
-            )
+            (html(&text, tastes.is_german), "text/html; charset=utf-8")
         };
-        let mut answer = Response::new(AnswerBody::page(content));
-        *answer.status_mut() = text.status;
-        let headers = answer.headers_mut();
-        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(kind));
-        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        let mut fields = Vec::with_capacity(128);
+        line(&mut fields, b"content-type", kind.as_bytes());
+        line(&mut fields, b"cache-control", b"no-store");
         if text.status == StatusCode::SERVICE_UNAVAILABLE {
-            headers.insert(header::RETRY_AFTER, RETRY_AFTER_S);
+            line(&mut fields, b"retry-after", RETRY_AFTER_S);
         }
-        if self.ends_connection() {
-            headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
+        Reply {
+            status: text.status.as_u16(),
+            fields,
+            body: body.into(),
+            ends_connection: self.ends_connection(),
         }
-        answer
     }
 
     /// Whether nothing that follows on the connection can be trusted.
-    pub const fn ends_connection(self) -> bool {
+    const fn ends_connection(self) -> bool {
         matches!(
             self,
             Self::BadRequest
@@ -182,14 +227,13 @@ fn html(text: &Text, is_german: bool) -> String {
     )
 }
 
-fn wants_json(asked: &HeaderMap) -> bool {
-    let accept = text(asked, &header::ACCEPT);
+fn wants_json(accept: &str) -> bool {
     accept.contains("application/json") && !accept.contains("text/html")
 }
 
 /// The first of the two languages that the browser names; browsers name the preferred one first.
-fn prefers_german(asked: &HeaderMap) -> bool {
-    text(asked, &header::ACCEPT_LANGUAGE)
+fn prefers_german(languages: &str) -> bool {
+    languages
         .split(',')
         .map(|language| {
             language
@@ -202,49 +246,35 @@ fn prefers_german(asked: &HeaderMap) -> bool {
         .is_some_and(|language| language == "de")
 }
 
-fn text<'a>(asked: &'a HeaderMap, name: &header::HeaderName) -> &'a str {
-    asked
-        .get(name)
-        .and_then(|value| value.to_str().ok())
-        .unwrap_or_default()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use http_body_util::BodyExt;
 
-    async fn answer(page: Page, fields: &[(header::HeaderName, &str)]) -> (Response<()>, String) {
-        let mut headers = HeaderMap::new();
-        for (name, value) in fields {
-            headers.insert(name, HeaderValue::from_str(value).expect("a value"));
-        }
-        let (parts, body) = page.answer(&headers).into_parts();
-        let bytes = body.collect().await.expect("a page").to_bytes();
-        let text = String::from_utf8(bytes.to_vec()).expect("text");
-        (Response::from_parts(parts, ()), text)
+    fn reply(page: Page, fields: &[(&str, &str)]) -> (u16, String, String) {
+        let fields: Vec<Field<'_>> = fields
+            .iter()
+            .map(|(name, value)| (name.as_bytes(), value.as_bytes()))
+            .collect();
+        let reply = page.reply(Tastes::of(&fields));
+        let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).expect("text");
+        (reply.status, text(&reply.fields), text(&reply.body))
     }
 
-    #[tokio::test]
-    async fn a_busy_site_says_when_to_come_back() {
-        let (answer, html) = answer(Page::NotNow, &[]).await;
-        assert_eq!(answer.status(), 503);
-        assert_eq!(answer.headers()[header::RETRY_AFTER], "5");
+    #[test]
+    fn a_busy_site_says_when_to_come_back() {
+        let (status, fields, html) = reply(Page::NotNow, &[]);
+        assert_eq!(status, 503);
+        assert!(fields.contains("retry-after: 5\r\n"), "{fields}");
         assert!(html.contains("<html lang=\"en\">") && !html.contains("http"));
     }
 
-    #[tokio::test]
-    async fn pages_speak_the_visitors_language_and_json_to_programs() {
-        let german = [(header::ACCEPT_LANGUAGE, "fr, de-AT;q=0.9, en;q=0.8")];
-        assert!(
-            answer(Page::NoSite, &german)
-                .await
-                .1
-                .contains("Keine Website")
-        );
-        let (_, english) = answer(Page::NoSite, &[(header::ACCEPT_LANGUAGE, "fr")]).await;
+    #[test]
+    fn pages_speak_the_visitors_language_and_json_to_programs() {
+        let german = [("Accept-Language", "fr, de-AT;q=0.9, en;q=0.8")];
+        assert!(reply(Page::NoSite, &german).2.contains("Keine Website"));
+        let (_, _, english) = reply(Page::NoSite, &[("accept-language", "fr")]);
         assert!(english.contains("No site here"));
-        let (_, json) = answer(Page::NoSite, &[(header::ACCEPT, "application/json")]).await;
+        let (_, _, json) = reply(Page::NoSite, &[("Accept", "application/json")]);
         let json: serde_json::Value = serde_json::from_str(&json).expect("JSON");
         assert_eq!(json["code"], "no-site");
     }

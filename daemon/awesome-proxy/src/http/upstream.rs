@@ -2,24 +2,32 @@
 //!
 //! HTTP/1.1 with keep-alive, one request at a time on each connection: a dying node takes with it
 //! only what runs on it, and no request waits behind another's window. Unused connections are kept
-//! for a few seconds (below Apache's own patience) and never trusted: a request that fails on a
-//! kept connection before it was written, or that may be repeated, is sent once more on a new one.
+//! for a while and never trusted: only what may be carried out twice, or what the other side must
+//! ask for before it counts (see [`super::headers::Hold`]), goes over a kept one.
 
-use super::body::RequestBody;
+use super::timer::Timer;
 use crate::config::{ApiUpstream, Limits, ProxyConfig};
 use crate::shared::Shared;
+use bytes::BytesMut;
 use hwc_api::ids::NodeId;
 use hwc_runtime::clock::Moment;
 use hwc_runtime::dial::{DialError, PeerStream, Service};
-use hyper::body::Incoming;
-use hyper::client::conn::http1::{self, SendRequest};
-use hyper::{Request, Response};
-use hyper_util::rt::TokioIo;
 use std::collections::BTreeMap;
-use std::io;
+use std::io::{self, IoSlice};
+use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll};
 use std::time::Duration;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpStream, UnixStream};
+
+/// Unused connections to other nodes are closed after this, half of what the other side grants.
+/// Opening one costs a handshake.
+const PEER_IDLE: Duration = Duration::from_secs(30);
+/// Room for the head of an answer and, with most, its body.
+const READ_MIN: usize = 16 * 1024;
+/// Room for what is read at a time of a long body.
+const READ_MAX: usize = 64 * 1024;
 
 /// Who answers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -34,29 +42,164 @@ pub(crate) enum Upstream {
     Peer(NodeId),
 }
 
-/// Why an upstream gave no answer.
+/// Why an upstream can't be reached; nothing was sent.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum SendError {
-    /// It can't be reached on this machine; nothing was sent.
+pub(super) enum ConnectError {
+    /// On this machine.
     #[error("connect to {upstream:?}")]
-    Connect {
+    Here {
         upstream: Upstream,
         #[source]
         source: io::Error,
     },
-    /// Another node can't be reached; nothing was sent.
+    /// Another node.
     #[error("reach the live node")]
     Dial(#[from] DialError),
-    /// The connection ended before anything of the request was written.
-    #[error("begin to send the request")]
-    NotSent(#[source] hyper::Error),
-    /// The visitor failed to send the rest of the request.
-    #[error("read the rest of the request")]
-    Visitor(#[source] hyper::Error),
-    /// The connection ended after something was written: whether the request was carried out is
-    /// unknown.
-    #[error("read the answer")]
-    Died(#[source] hyper::Error),
+}
+
+/// One connection, and what was read ahead of it.
+pub(super) struct Line {
+    pub upstream: Upstream,
+    /// Whether it carried requests before.
+    pub is_kept: bool,
+    pub bytes: BytesMut,
+    pub timer: Timer,
+    io: Io,
+}
+
+enum Io {
+    Tcp(TcpStream),
+    Unix(UnixStream),
+    Peer(PeerStream),
+}
+
+impl Line {
+    fn new(upstream: Upstream, io: Io) -> Self {
+        Self {
+            upstream,
+            is_kept: false,
+            bytes: BytesMut::new(),
+            timer: Timer::NONE,
+            io,
+        }
+    }
+
+    /// Reads once; 0 at the end. `hint`: so many bytes are sure to come.
+    pub fn poll_fill(&mut self, cx: &mut Context<'_>, hint: u64) -> Poll<io::Result<usize>> {
+        let room = usize::try_from(hint).unwrap_or(READ_MAX);
+        self.bytes.reserve(room.clamp(READ_MIN, READ_MAX));
+        tokio_util::io::poll_read_buf(Pin::new(&mut self.io), cx, &mut self.bytes)
+    }
+
+    /// Writes once.
+    pub fn poll_write(&mut self, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.io).poll_write(cx, bytes)
+    }
+
+    /// Pushes out what a stream of layers may hold back.
+    pub fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.io).poll_flush(cx)
+    }
+}
+
+/// Reading and writing it as it is, for a connection that is not HTTP any more. What was read ahead
+/// comes first.
+impl AsyncRead for Line {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let line = self.get_mut();
+        if line.bytes.is_empty() {
+            return Pin::new(&mut line.io).poll_read(cx, buf);
+        }
+        let amount = line.bytes.len().min(buf.remaining());
+        buf.put_slice(&line.bytes.split_to(amount));
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl AsyncWrite for Line {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.io).poll_write(cx, buf)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.io).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.io).poll_shutdown(cx)
+    }
+}
+
+impl AsyncRead for Io {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        match self.get_mut() {
+            Self::Tcp(stream) => Pin::new(stream).poll_read(cx, buf),
+            Self::Unix(stream) => Pin::new(stream).poll_read(cx, buf),
+            Self::Peer(stream) => Pin::new(stream).poll_read(cx, buf),
+        }
+    }
+}
+
+impl AsyncWrite for Io {
+    fn poll_write(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        match self.get_mut() {
+            Self::Tcp(stream) => Pin::new(stream).poll_write(cx, buf),
+            Self::Unix(stream) => Pin::new(stream).poll_write(cx, buf),
+            Self::Peer(stream) => Pin::new(stream).poll_write(cx, buf),
+        }
+    }
+
+    fn poll_write_vectored(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bufs: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        match self.get_mut() {
+            Self::Tcp(stream) => Pin::new(stream).poll_write_vectored(cx, bufs),
+            Self::Unix(stream) => Pin::new(stream).poll_write_vectored(cx, bufs),
+            Self::Peer(stream) => Pin::new(stream).poll_write_vectored(cx, bufs),
+        }
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        match self {
+            Self::Tcp(stream) => stream.is_write_vectored(),
+            Self::Unix(stream) => stream.is_write_vectored(),
+            Self::Peer(stream) => stream.is_write_vectored(),
+        }
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self.get_mut() {
+            Self::Tcp(stream) => Pin::new(stream).poll_flush(cx),
+            Self::Unix(stream) => Pin::new(stream).poll_flush(cx),
+            Self::Peer(stream) => Pin::new(stream).poll_flush(cx),
+        }
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self.get_mut() {
+            Self::Tcp(stream) => Pin::new(stream).poll_shutdown(cx),
+            Self::Unix(stream) => Pin::new(stream).poll_shutdown(cx),
+            Self::Peer(stream) => Pin::new(stream).poll_shutdown(cx),
+        }
+    }
 }
 
 /// Kept connections.
@@ -67,7 +210,7 @@ pub(crate) struct Upstreams {
 }
 
 struct Kept {
-    sender: SendRequest<RequestBody>,
+    line: Line,
     since: Moment,
 }
 
@@ -86,24 +229,43 @@ impl Upstreams {
     }
 
     /// Closes the unused connections to one upstream: one of them turned out to be dead.
-    fn forget(&self, upstream: Upstream) {
+    pub(super) fn forget(&self, upstream: Upstream) {
         self.lock().remove(&upstream);
     }
 
     /// The connection that was used last: the others may grow old and be closed.
-    fn take(&self, upstream: Upstream, now: Moment) -> Option<SendRequest<RequestBody>> {
+    pub(super) fn take(&self, upstream: Upstream, now: Moment) -> Option<Line> {
         let mut kept = self.lock();
-        let connections = kept.get_mut(&upstream)?;
-        connections.retain(|kept| now.since(kept.since) < self.idle_max && kept.sender.is_ready());
-        connections.pop().map(|kept| kept.sender)
+        let last = kept.get_mut(&upstream)?.pop()?;
+        (now.since(last.since) < self.idle_max(upstream)).then_some(last.line)
     }
 
-    fn keep(&self, upstream: Upstream, sender: SendRequest<RequestBody>, since: Moment) {
+    /// Keeps a connection whose request is over.
+    pub(super) fn keep(&self, mut line: Line, since: Moment) {
+        line.is_kept = true;
+        line.timer.clear();
+        if line.bytes.capacity() > READ_MIN {
+            line.bytes = BytesMut::new();
+        }
         let mut kept = self.lock();
-        let connections = kept.entry(upstream).or_default();
-        connections.retain(|kept| since.since(kept.since) < self.idle_max);
-        if connections.len() < self.idle_per_upstream {
-            connections.push(Kept { sender, since });
+        let lines = kept.entry(line.upstream).or_default();
+        if lines.len() < self.idle_per_upstream {
+            lines.push(Kept { line, since });
+        }
+    }
+
+    /// Closes what was unused for too long.
+    fn sweep(&self, now: Moment) {
+        self.lock().retain(|upstream, lines| {
+            lines.retain(|kept| now.since(kept.since) < self.idle_max(*upstream));
+            !lines.is_empty()
+        });
+    }
+
+    const fn idle_max(&self, upstream: Upstream) -> Duration {
+        match upstream {
+            Upstream::Apache | Upstream::Panel | Upstream::Api => self.idle_max,
+            Upstream::Peer(_) => PEER_IDLE,
         }
     }
 
@@ -112,85 +274,38 @@ impl Upstreams {
     }
 }
 
-/// Sends a request, which `make` makes afresh for each try, and waits for the head of the answer.
-/// `is_repeatable` says whether it may be carried out twice. Dropping the future closes the
-/// connection.
-pub(super) async fn send(
-    shared: &Arc<Shared>,
-    upstream: Upstream,
-    is_repeatable: bool,
-    make: impl Fn() -> Request<RequestBody>,
-) -> Result<Response<Incoming>, SendError> {
-    let kept = shared.upstreams.take(upstream, shared.clock.now());
-    let (mut sender, is_kept) = match kept {
-        Some(sender) => (sender, true),
-        None => (connect(shared, upstream).await?, false),
-    };
-    let result = sender.try_send_request(make()).await;
-    let mut error = match result {
-        Ok(answer) => {
-            keep_when_ready(shared, upstream, sender);
-            return Ok(answer);
-        }
-        Err(error) => error,
-    };
-    let is_unsent = error.take_message().is_some();
-    let error = error.into_error();
-    if is_kept && (is_unsent || (is_repeatable && !error.is_user())) {
-        shared.upstreams.forget(upstream);
-        let mut sender = connect(shared, upstream).await?;
-        let answer = sender.send_request(make()).await.map_err(SendError::of)?;
-        keep_when_ready(shared, upstream, sender);
-        return Ok(answer);
-    }
-    Err(if is_unsent {
-        SendError::NotSent(error)
-    } else {
-        SendError::of(error)
-    })
+/// Closes connections that nobody uses, until the daemon stops.
+pub(crate) fn sweep(shared: &Arc<Shared>) {
+    let sweeping = Arc::clone(shared);
+    shared
+        .tasks
+        .spawn_until_stopped("close unused connections", async move {
+            loop {
+                tokio::time::sleep(sweeping.config.limits.idle).await;
+                sweeping.upstreams.sweep(sweeping.clock.now());
+            }
+        });
 }
 
-impl SendError {
-    fn of(error: hyper::Error) -> Self {
-        if error.is_user() {
-            Self::Visitor(error)
-        } else {
-            Self::Died(error)
-        }
-    }
-}
-
-async fn connect(
-    shared: &Arc<Shared>,
-    upstream: Upstream,
-) -> Result<SendRequest<RequestBody>, SendError> {
-    let stream: PeerStream = match upstream {
-        Upstream::Peer(node) => shared.dial.dial(node, Service::Http).await?,
+/// Opens a connection.
+pub(super) async fn connect(shared: &Shared, upstream: Upstream) -> Result<Line, ConnectError> {
+    let io = match upstream {
+        Upstream::Peer(node) => Io::Peer(shared.dial.dial(node, Service::Http).await?),
         Upstream::Apache | Upstream::Panel | Upstream::Api => {
             let patience = shared.config.limits.connect;
             tokio::time::timeout(patience, connect_here(&shared.config, upstream))
                 .await
                 .unwrap_or_else(|_late| Err(io::ErrorKind::TimedOut.into()))
-                .map_err(|source| SendError::Connect { upstream, source })?
+                .map_err(|source| ConnectError::Here { upstream, source })?
         }
     };
-    let (sender, connection) = http1::Builder::new()
-        .handshake(TokioIo::new(stream))
-        .await
-        .map_err(SendError::NotSent)?;
-    shared.tasks.spawn("upstream connection", async move {
-        // Whoever uses the connection learns of its end through its own request.
-        if let Err(error) = connection.with_upgrades().await {
-            tracing::trace!(?upstream, %error, "upstream connection ended");
-        }
-    });
-    Ok(sender)
+    Ok(Line::new(upstream, io))
 }
 
-async fn connect_here(config: &ProxyConfig, upstream: Upstream) -> io::Result<PeerStream> {
+async fn connect_here(config: &ProxyConfig, upstream: Upstream) -> io::Result<Io> {
     let address = match (upstream, &config.api) {
         (Upstream::Api, ApiUpstream::Unix(path)) => {
-            return Ok(Box::new(UnixStream::connect(path).await?));
+            return Ok(Io::Unix(UnixStream::connect(path).await?));
         }
         (Upstream::Api, ApiUpstream::Tcp(address)) => *address,
         (Upstream::Panel, _) => config.panel_upstream,
@@ -198,18 +313,5 @@ async fn connect_here(config: &ProxyConfig, upstream: Upstream) -> io::Result<Pe
     };
     let stream = TcpStream::connect(address).await?;
     stream.set_nodelay(true)?;
-    Ok(Box::new(stream))
-}
-
-/// Keeps a connection once its answer was read to the end.
-fn keep_when_ready(shared: &Arc<Shared>, upstream: Upstream, mut sender: SendRequest<RequestBody>) {
-    let keeper = Arc::clone(shared);
-    shared
-        .tasks
-        .spawn_until_stopped("keep connection", async move {
-            if sender.ready().await.is_ok() {
-                let now = keeper.clock.now();
-                keeper.upstreams.keep(upstream, sender, now);
-            }
-        });
+    Ok(Io::Tcp(stream))
 }

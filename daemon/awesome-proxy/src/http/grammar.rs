@@ -1,7 +1,7 @@
-//! Which request heads, chunk lines and trailers are well-formed, and where a body ends; pure.
+//! Which heads, chunk lines and trailers are well-formed, and where a body ends; pure.
 //!
 //! RFC 9112 with every choice that it leaves to the recipient taken the strict way: what two
-//! servers could read differently is refused.
+//! servers could read differently is refused, for that difference is request smuggling.
 
 /// Greatest request line in bytes, as Apache's LimitRequestLine.
 const REQUEST_LINE_MAX: usize = 8_190;
@@ -21,7 +21,7 @@ const FORBIDDEN_TRAILERS: [&[u8]; 6] = [
     b"connection",
 ];
 
-/// The status that a refused request is answered with.
+/// Why a request is refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Refusal {
     /// Not HTTP as we read it.
@@ -34,17 +34,6 @@ pub(super) enum Refusal {
     Version,
 }
 
-impl Refusal {
-    pub const fn status(self) -> u16 {
-        match self {
-            Self::Malformed => 400,
-            Self::UriTooLong => 414,
-            Self::HeadTooLong => 431,
-            Self::Version => 505,
-        }
-    }
-}
-
 /// How long the body is that follows a head.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Framing {
@@ -52,20 +41,92 @@ pub(super) enum Framing {
     Sized(u64),
     /// Chunks.
     Chunked,
+    /// Everything until the connection ends; answers only.
+    UntilEnd,
 }
 
-/// Judges a whole head, the empty line excluded; lines end in CRLF.
-pub(super) fn check_head(head: &[u8]) -> Result<Framing, Refusal> {
+/// The first line of a request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct RequestLine<'a> {
+    pub method: &'a str,
+    pub target: &'a str,
+    /// HTTP/1.1; otherwise 1.0.
+    pub is_http_11: bool,
+}
+
+/// The first line of an answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct StatusLine {
+    pub status: u16,
+    /// HTTP/1.1; otherwise 1.0.
+    pub is_http_11: bool,
+}
+
+/// Finds the end of a head, its empty line included, and looks only at what it has not seen:
+/// `scanned` bytes are known to be whole lines without it.
+pub(super) fn find_end(bytes: &[u8], scanned: &mut usize) -> Result<Option<usize>, Refusal> {
+    loop {
+        let rest = bytes.get(*scanned..).unwrap_or_default();
+        let Some(found) = rest.iter().position(|byte| *byte == b'\n') else {
+            return Ok(None);
+        };
+        let line = rest.get(..found).unwrap_or_default();
+        let Some(line) = line.strip_suffix(b"\r") else {
+            return Err(Refusal::Malformed);
+        };
+        *scanned += found + 1;
+        if line.is_empty() {
+            return Ok(Some(*scanned));
+        }
+    }
+}
+
+/// Judges the whole head of a request, the empty line excluded; lines end in CRLF. `field` is
+/// given each field's name and value.
+pub(super) fn read_request<'a>(
+    head: &'a [u8],
+    mut field: impl FnMut(&'a [u8], &'a [u8]),
+) -> Result<(RequestLine<'a>, Framing), Refusal> {
     let mut lines = lines(head);
-    let is_http_11 = check_request_line(lines.next().unwrap_or_default())?;
+    let line = request_line(lines.next().unwrap_or_default())?;
+    let mut hosts = 0;
+    let framing = read_fields(lines, |name, value| {
+        hosts += usize::from(name.eq_ignore_ascii_case(b"host"));
+        field(name, value);
+    })?;
+    if hosts > 1 || (line.is_http_11 && hosts == 0) {
+        return Err(Refusal::Malformed);
+    }
+    match framing {
+        Some(Framing::Chunked) if !line.is_http_11 => Err(Refusal::Malformed),
+        framing => Ok((line, framing.unwrap_or(Framing::Sized(0)))),
+    }
+}
+
+/// Judges the whole head of an answer in the same way. Where a request without a length has no
+/// body, an answer's goes on until the connection ends.
+pub(super) fn read_answer<'a>(
+    head: &'a [u8],
+    field: impl FnMut(&'a [u8], &'a [u8]),
+) -> Result<(StatusLine, Framing), Refusal> {
+    let mut lines = lines(head);
+    let line = status_line(lines.next().unwrap_or_default())?;
+    let framing = read_fields(lines, field)?;
+    Ok((line, framing.unwrap_or(Framing::UntilEnd)))
+}
+
+/// Reads the fields of a head and what they say of the body's length, if they do.
+fn read_fields<'a>(
+    lines: impl Iterator<Item = &'a [u8]>,
+    mut field: impl FnMut(&'a [u8], &'a [u8]),
+) -> Result<Option<Framing>, Refusal> {
     let mut length = None;
     let mut is_chunked = false;
-    let mut hosts = 0;
     for (index, line) in lines.enumerate() {
         if index >= FIELDS_MAX || line.len() > FIELD_LINE_MAX {
             return Err(Refusal::HeadTooLong);
         }
-        let (name, value) = check_field(line)?;
+        let (name, value) = read_field(line)?;
         if name.eq_ignore_ascii_case(b"content-length") {
             if length.is_some() {
                 return Err(Refusal::Malformed);
@@ -76,22 +137,17 @@ pub(super) fn check_head(head: &[u8]) -> Result<Framing, Refusal> {
                 return Err(Refusal::Malformed);
             }
             is_chunked = true;
-        } else if name.eq_ignore_ascii_case(b"host") {
-            hosts += 1;
         }
-    }
-    if hosts > 1 || (is_http_11 && hosts == 0) {
-        return Err(Refusal::Malformed);
+        field(name, value);
     }
     match (is_chunked, length) {
-        (true, None) if is_http_11 => Ok(Framing::Chunked),
-        (true, _) => Err(Refusal::Malformed),
-        (false, length) => Ok(Framing::Sized(length.unwrap_or(0))),
+        (true, None) => Ok(Some(Framing::Chunked)),
+        (true, Some(_)) => Err(Refusal::Malformed),
+        (false, length) => Ok(length.map(Framing::Sized)),
     }
 }
 
-/// Says whether it is HTTP/1.1.
-fn check_request_line(line: &[u8]) -> Result<bool, Refusal> {
+fn request_line(line: &[u8]) -> Result<RequestLine<'_>, Refusal> {
     if line.len() > REQUEST_LINE_MAX {
         return Err(Refusal::UriTooLong);
     }
@@ -106,26 +162,52 @@ fn check_request_line(line: &[u8]) -> Result<bool, Refusal> {
     if !is_method || !is_target {
         return Err(Refusal::Malformed);
     }
-    match version {
-        b"HTTP/1.1" => Ok(true),
-        b"HTTP/1.0" => Ok(false),
-        other if other.starts_with(b"HTTP/") => Err(Refusal::Version),
-        _ => Err(Refusal::Malformed),
+    let is_http_11 = match version {
+        b"HTTP/1.1" => true,
+        b"HTTP/1.0" => false,
+        other if other.starts_with(b"HTTP/") => return Err(Refusal::Version),
+        _ => return Err(Refusal::Malformed),
+    };
+    Ok(RequestLine {
+        method: ascii(method)?,
+        target: ascii(target)?,
+        is_http_11,
+    })
+}
+
+fn status_line(line: &[u8]) -> Result<StatusLine, Refusal> {
+    let (version, rest) = line.split_at_checked(9).ok_or(Refusal::Malformed)?;
+    let is_http_11 = match version {
+        b"HTTP/1.1 " => true,
+        b"HTTP/1.0 " => false,
+        _ => return Err(Refusal::Malformed),
+    };
+    let (digits, reason) = rest.split_at_checked(3).ok_or(Refusal::Malformed)?;
+    let is_reason = reason.is_empty() || reason.starts_with(b" ");
+    if !is_reason || !digits.iter().all(u8::is_ascii_digit) || digits < b"100".as_slice() {
+        return Err(Refusal::Malformed);
     }
+    let digit = |sum: u16, digit: &u8| sum * 10 + u16::from(digit - b'0');
+    Ok(StatusLine {
+        status: digits.iter().fold(0, digit),
+        is_http_11,
+    })
 }
 
 /// One `name: value`; gives both, the value without its surrounding blanks.
-fn check_field(line: &[u8]) -> Result<(&[u8], &[u8]), Refusal> {
+fn read_field(line: &[u8]) -> Result<(&[u8], &[u8]), Refusal> {
     let colon = line
         .iter()
-        .position(|byte| *byte == b':')
+        .position(|byte| !is_token(byte))
         .ok_or(Refusal::Malformed)?;
     let (name, rest) = line.split_at(colon);
-    let value = rest.get(1..).unwrap_or_default();
+    let Some((b':', value)) = rest.split_first() else {
+        return Err(Refusal::Malformed);
+    };
     let is_value = value
         .iter()
-        .all(|byte| *byte == b'\t' || (*byte >= b' ' && *byte != 0x7f));
-    if name.is_empty() || !name.iter().all(is_token) || !is_value {
+        .all(|byte| (*byte >= b' ' || *byte == b'\t') && *byte != 0x7f);
+    if name.is_empty() || !is_value {
         return Err(Refusal::Malformed);
     }
     Ok((name, value.trim_ascii()))
@@ -156,14 +238,18 @@ pub(super) fn check_chunk_line(line: &[u8]) -> Result<u64, Refusal> {
 
 /// Judges one line of a trailer.
 pub(super) fn check_trailer(line: &[u8]) -> Result<(), Refusal> {
-    let (name, _value) = check_field(line)?;
-    if FORBIDDEN_TRAILERS
-        .iter()
-        .any(|forbidden| name.eq_ignore_ascii_case(forbidden))
-    {
+    let (name, _value) = read_field(line)?;
+    if is_forbidden_in_trailer(name) {
         return Err(Refusal::Malformed);
     }
     Ok(())
+}
+
+/// Whether a field may not stand in a trailer.
+pub(super) fn is_forbidden_in_trailer(name: &[u8]) -> bool {
+    FORBIDDEN_TRAILERS
+        .iter()
+        .any(|forbidden| name.eq_ignore_ascii_case(forbidden))
 }
 
 fn decimal(value: &[u8]) -> Result<u64, Refusal> {
@@ -176,11 +262,33 @@ fn decimal(value: &[u8]) -> Result<u64, Refusal> {
         .fold(0, |number, digit| number * 10 + u64::from(digit - b'0')))
 }
 
-fn is_token(byte: &u8) -> bool {
-    byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(byte)
+fn ascii(bytes: &[u8]) -> Result<&str, Refusal> {
+    std::str::from_utf8(bytes).map_err(|_| Refusal::Malformed)
 }
 
-/// The lines of a head whose line ends are all CRLF (the framer saw to that).
+/// Which bytes a token may have (RFC 9110, 5.6.2).
+static TOKENS: [bool; 256] = {
+    let mut table = [false; 256];
+    let marks = b"!#$%&'*+-.^_`|~";
+    let mut byte = 0_usize;
+    while byte < 128 {
+        // The loop ends below 128.
+        table[byte] = (byte as u8).is_ascii_alphanumeric();
+        byte += 1;
+    }
+    let mut index = 0;
+    while index < marks.len() {
+        table[marks[index] as usize] = true;
+        index += 1;
+    }
+    table
+};
+
+fn is_token(byte: &u8) -> bool {
+    TOKENS[usize::from(*byte)]
+}
+
+/// The lines of a head whose line ends are all CRLF ([`find_end`] saw to that).
 fn lines(head: &[u8]) -> impl Iterator<Item = &[u8]> {
     head.split(|byte| *byte == b'\n')
         .map(|line| line.strip_suffix(b"\r").unwrap_or(line))
@@ -190,8 +298,78 @@ fn lines(head: &[u8]) -> impl Iterator<Item = &[u8]> {
 mod tests {
     use super::*;
 
+    fn check_head(head: &[u8]) -> Result<Framing, Refusal> {
+        read_request(head, |_, _| {}).map(|(_, framing)| framing)
+    }
+
     fn head(rest: &str) -> Result<Framing, Refusal> {
         check_head(format!("POST /a HTTP/1.1\r\nHost: a.example{rest}").as_bytes())
+    }
+
+    #[test]
+    fn the_parts_of_a_request_are_told() {
+        let mut fields = Vec::new();
+        let head = b"GET /a?b HTTP/1.1\r\nHost: a.example\r\nX-Y:\t 1 \r\nEmpty:";
+        let (line, framing) =
+            read_request(head, |name, value| fields.push((name, value))).expect("well-formed");
+        let expected = RequestLine {
+            method: "GET",
+            target: "/a?b",
+            is_http_11: true,
+        };
+        assert_eq!((line, framing), (expected, Framing::Sized(0)));
+        let expected: [(&[u8], &[u8]); 3] =
+            [(b"Host", b"a.example"), (b"X-Y", b"1"), (b"Empty", b"")];
+        assert_eq!(fields, expected);
+    }
+
+    #[test]
+    fn answers_tell_their_status_and_length() {
+        let read = |head: &str| {
+            let read = read_answer(head.as_bytes(), |_, _| {});
+            read.map(|(line, framing)| (line.status, framing))
+        };
+        for (head, expected) in [
+            (
+                "HTTP/1.1 200 OK\r\nContent-Length: 5",
+                (200, Framing::Sized(5)),
+            ),
+            (
+                "HTTP/1.1 404 \r\ntransfer-encoding: chunked",
+                (404, Framing::Chunked),
+            ),
+            ("HTTP/1.0 200", (200, Framing::UntilEnd)),
+        ] {
+            assert_eq!(read(head), Ok(expected), "{head}");
+        }
+        for bad in [
+            "HTTP/2 200 OK",
+            "HTTP/1.1 99 OK",
+            "HTTP/1.1 2000",
+            "HTTP/1.1 20x OK",
+            "HTTP/1.1 200 OK\r\nContent-Length: 5\r\nContent-Length: 5",
+            "HTTP/1.1 200 OK\r\nContent-Length: 5\r\nTransfer-Encoding: chunked",
+            "HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip",
+            "HTTP/1.1 200 OK\r\n X: folded",
+            "",
+        ] {
+            assert_eq!(read(bad), Err(Refusal::Malformed), "{bad}");
+        }
+    }
+
+    #[test]
+    fn the_end_of_a_head_is_found_however_it_comes() {
+        let head = b"GET / HTTP/1.1\r\nHost: a\r\n\r\nrest";
+        for first in 0..head.len() {
+            let mut scanned = 0;
+            let early = find_end(&head[..first], &mut scanned).expect("well-formed");
+            let end = early.map_or_else(|| find_end(head, &mut scanned), |end| Ok(Some(end)));
+            assert_eq!(end, Ok(Some(head.len() - 4)), "cut at {first}");
+        }
+        assert_eq!(
+            find_end(b"GET / HTTP/1.1\nHost", &mut 0),
+            Err(Refusal::Malformed)
+        );
     }
 
     #[test]
