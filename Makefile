@@ -2,7 +2,7 @@
 # Debian 12 or 13 machine with git, make, curl and rustup's Rust; both may be run again at any time.
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build demo demo-down test check bench bench-failover bench-move clean-lab
+.PHONY: help setup build demo demo-down test check bench bench-failover bench-move bench-proxy clean-lab
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 18
@@ -25,13 +25,16 @@ check: setup ## Formatting, lints, documentation, licences, directions of depend
 test: build check ## Everything that must hold, the journey in a real browser included
 	@tools/test.sh
 
-bench: bench-failover bench-move ## All benchmarks; each prints a table and writes target/bench/<name>.json
+bench: bench-failover bench-move bench-proxy ## All benchmarks; each prints a table and writes target/bench/<name>.json
 
 bench-move: build ## A hundred moves of a site under load
 	@target/debug/hwc-bench-move
 
 bench-failover: build ## Ten kills of a live node under load
 	@target/debug/hwc-bench-failover
+
+bench-proxy: ## The front door's work per request beside HAProxy, nginx and Apache
+	@tools/bench-proxy.sh
 
 clean-lab: ## Remove labs that a crash left behind
 	@target/debug/hwc-lab gc
