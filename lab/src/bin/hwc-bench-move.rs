@@ -256,8 +256,11 @@ fn rows(namespace: &Path, nodes: &[std::net::Ipv4Addr]) -> Result<BTreeMap<(Stri
     Ok(text.lines().filter_map(row).collect())
 }
 
+/// Where the site is not, once it is live.
 fn elsewhere(lab: &Lab) -> Result<String> {
-    let live = live_node(&site(lab)?)?;
+    let live = wait_until("the site to be live", Deadline::after(READY_LIMIT), || {
+        Ok(site(lab).and_then(|site| live_node(&site)).ok())
+    })?;
     Ok(if live == "n1" { "n2" } else { "n1" }.to_owned())
 }
 
