@@ -1,14 +1,19 @@
 //! New homes for copies.
 
 use super::desk::{B, C, D, Desk, ME, database, files, zone};
-use crate::Event;
+use crate::{Bug, Event};
 use hwc_api::explanation::{Outcome, RehomeReason};
 use hwc_api::ids::NodeId;
 use hwc_api::moves::MovePhase;
 
 /// This node leads the registry, and B serves everything, with a copy at C.
 fn leading(sites: u32) -> Desk {
+    leading_with(sites, &[])
+}
+
+fn leading_with(sites: u32, bugs: &[Bug]) -> Desk {
     let mut desk = Desk::idle(sites, &[B, C]);
+    desk.brain = desk.brain.with_bugs(bugs.iter().copied());
     desk.facts.leader = Some(ME);
     desk.served_by(B);
     desk.wait(61_000);
@@ -234,4 +239,18 @@ fn a_standstill_of_the_leader_starts_the_patience_anew() {
     desk.give(Event::Gap { length_ms: 5_000 });
     desk.wait(300_000);
     assert_eq!(desk.proposed(), []);
+}
+
+#[test]
+fn a_set_is_not_trimmed_to_members_without_copies() {
+    for (bugs, expected) in [
+        (&[][..], &[B, C, D][..]),
+        (&[Bug::SetTrimmedUnconfirmed][..], &[B, D][..]),
+    ] {
+        let mut desk = leading_with(1, bugs);
+        desk.facts_of(D).zone = zone("other");
+        desk.wait(100_000);
+        // D is a member, and its copy is not there yet.
+        assert_eq!(desk.policies[&files(1)].replicas, expected);
+    }
 }
