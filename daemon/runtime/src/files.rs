@@ -4,9 +4,11 @@
 //! through here (see yakd's `home`).
 
 use std::fs::{self, File, OpenOptions};
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io::{self, Write};
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt, chown};
 use std::path::Path;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// Owner and permission bits of a written file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -40,6 +42,7 @@ impl FileMode {
 /// When the folder is missing, the disk is full, or a permission is lacking.
 pub fn write_atomically(path: &Path, content: &[u8], mode: FileMode) -> io::Result<()> {
     let (folder, temporary) = temporary_beside(path)?;
+    let _turn = take_turn(path);
     let result = write_temporary(&temporary, content, mode)
         .and_then(|()| fs::rename(&temporary, path))
         .and_then(|()| File::open(folder)?.sync_all());
@@ -70,6 +73,18 @@ pub fn write_if_changed(path: &Path, content: &[u8], mode: FileMode) -> io::Resu
         return Ok(false);
     }
     write_atomically(path, content, mode).map(|()| true)
+}
+
+/// Two writers of one file take turns: they share its temporary name, which a crash leaves behind
+/// and the next writer removes.
+fn take_turn(path: &Path) -> MutexGuard<'static, ()> {
+    const STRIPES: usize = 64;
+    static TURNS: [Mutex<()>; STRIPES] = [const { Mutex::new(()) }; STRIPES];
+    let mut hasher = DefaultHasher::new();
+    path.hash(&mut hasher);
+    let stripe = usize::try_from(hasher.finish() % STRIPES as u64).unwrap_or_default();
+    // The index is below the length.
+    TURNS[stripe].lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 fn temporary_beside(path: &Path) -> io::Result<(&Path, std::path::PathBuf)> {
@@ -104,6 +119,26 @@ fn write_temporary(temporary: &Path, content: &[u8], mode: FileMode) -> io::Resu
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn many_writers_of_one_file_don_t_disturb_each_other() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let path = folder.path().join("unit.slice");
+        std::thread::scope(|scope| {
+            for writer in 0..8 {
+                let path = &path;
+                scope.spawn(move || {
+                    for round in 0..20 {
+                        let content = format!("{writer} {round}");
+                        write_atomically(path, content.as_bytes(), FileMode::PUBLIC)
+                            .expect("written");
+                    }
+                });
+            }
+        });
+        let names = fs::read_dir(folder.path()).expect("a folder").count();
+        assert_eq!(names, 1, "a temporary file was left");
+    }
 
     #[test]
     fn a_file_is_replaced_whole_and_only_when_different() {
