@@ -59,26 +59,30 @@ async fn group(
     parts: &[DatasetPart],
     problems: &mut Vec<Problem>,
 ) -> Result<ServiceState, YakdError> {
-    let places = parts
+    let units: Vec<_> = parts
         .iter()
-        .map(|part| render::places(&datasets.config, part));
-    let units: Vec<_> = places
-        .flat_map(|places| [places.socket_unit, places.service_unit])
+        .flat_map(|part| {
+            let places = render::places(&datasets.config, part);
+            [(part, places.socket_unit), (part, places.service_unit)]
+        })
         .collect();
-    let found = states(&units).await?;
+    let names: Vec<_> = units.iter().map(|(_, unit)| unit.clone()).collect();
+    let found = states(&names).await?;
+    // What was stopped, or not yet started, while we looked is as it should be.
+    let started = datasets.running.parts().await;
     let mut worst = if parts.is_empty() {
         ServiceState::Stopped
     } else {
         ServiceState::Running
     };
-    for (unit, state) in units.iter().zip(found) {
+    for ((part, unit), state) in units.iter().zip(found) {
         // A service that sleeps until it is asked for is as it should be; a socket must be there.
         let is_well = match state {
             UnitState::Active => true,
             UnitState::Inactive => unit.ends_with(".service"),
             UnitState::Failed => false,
         };
-        if !is_well {
+        if !is_well && started.contains(part) {
             worst = ServiceState::Failed;
             let message = format!("{unit} should run and does not; see its journal");
             problems.push(Problem::new(ProblemCode::Internal, message).detail(unit));
