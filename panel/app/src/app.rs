@@ -5,11 +5,12 @@ use crate::i18n::provide_locale;
 use crate::live::{Live, keep_fresh, use_live};
 use crate::page_data::{Page, Visitor};
 use crate::pages::accounts::{AccountsPage, CreateAccountPage, DeleteAccountPage};
-use crate::pages::cluster::{AddNodePage, NodesPage};
+use crate::pages::cluster::{AddNodePage, DrainPage, NodeSettingsPage, NodesPage};
 use crate::pages::problem::{ForbiddenPage, NotFoundPage, UnreachablePage};
 use crate::pages::session::SignInPage;
 use crate::pages::sites::{
-    AppsPage, CreateSitePage, DeleteSitePage, InstallPage, JobPage, SitePage, SitesPage,
+    AppsPage, CreateSitePage, DeleteSitePage, InstallPage, JobPage, MoveSitePage, SitePage,
+    SitesPage,
 };
 use crate::tr;
 use leptos::prelude::*;
@@ -59,10 +60,25 @@ pub fn App() -> impl IntoView {
                     view=|| framed(|| view! { <JobPage/> })
                     ssr=SsrMode::Async
                 />
+                <Route
+                    path=path!("/sites/:site/move")
+                    view=|| for_administrators(|| view! { <MoveSitePage/> })
+                    ssr=SsrMode::Async
+                />
                 <Route path=path!("/nodes") view=|| for_administrators(|| view! { <NodesPage/> }) ssr=SsrMode::Async/>
                 <Route
                     path=path!("/nodes/new")
                     view=|| for_administrators(|| view! { <AddNodePage/> })
+                    ssr=SsrMode::Async
+                />
+                <Route
+                    path=path!("/nodes/:node/drain")
+                    view=|| for_administrators(|| view! { <DrainPage/> })
+                    ssr=SsrMode::Async
+                />
+                <Route
+                    path=path!("/nodes/:node/settings")
+                    view=|| for_administrators(|| view! { <NodeSettingsPage/> })
                     ssr=SsrMode::Async
                 />
                 <Route

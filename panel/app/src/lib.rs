@@ -19,6 +19,7 @@ pub mod i18n;
 pub mod job_text;
 pub mod live;
 pub mod map_layout;
+pub mod move_text;
 pub mod node_text;
 pub mod page_data;
 pub mod pages;

@@ -14,7 +14,7 @@ use hwc_api::desired::Role;
 use hwc_api::ids::{AccountId, DatasetId, JobId, MoveId, NodeId, SiteId};
 use hwc_api::moves::{MoveProgress, MoveReceipt};
 use hwc_api::v1::{
-    AccountView, DrainView, Event, JobView, MoveView, NodeHealth, NodeView, SiteView,
+    AccountView, DatasetView, DrainView, Event, JobView, MoveView, NodeHealth, NodeView, SiteView,
 };
 use leptos::prelude::*;
 use std::collections::BTreeMap;
@@ -93,6 +93,8 @@ impl Live {
                 jobs.insert(job.job.id, job.clone());
             }
         });
+        set_if_changed(self.drains, by_key(&frame.drains, |drain| drain.node.id));
+        self.replace_moves(frame);
         let applied = applied_nodes(&status.nodes, status.index);
         set_if_changed(
             self.settings,
@@ -101,6 +103,29 @@ impl Live {
                 applied: applied.or_else(|| self.settings.with_untracked(|known| known.applied)),
             },
         );
+    }
+
+    /// Takes over moves. Where a frame does not list them, its sites tell which go on.
+    fn replace_moves(&self, frame: &Frame) {
+        let Some(listed) = &frame.moves else {
+            let moving = |dataset: DatasetId| {
+                let datasets = frame.status.sites.iter().flat_map(site_datasets);
+                datasets
+                    .filter(|view| view.moving.is_some())
+                    .any(|view| view.id == dataset)
+            };
+            self.moves
+                .update(|moves| moves.retain(|dataset, _| moving(*dataset)));
+            return;
+        };
+        set_if_changed(
+            self.moves,
+            by_key(&listed.under_way, |view| view.of.dataset),
+        );
+        self.receipts.update(|receipts| {
+            let newest = listed.ended.iter().take(RECEIPTS_MAX);
+            receipts.extend(newest.map(|view| (view.of.id, view.clone())));
+        });
     }
 
     /// Applies one event. Answers whether the session goes on.
@@ -202,12 +227,26 @@ impl Live {
         Memo::new(move |_| id.and_then(|id| sites.with(|sites| sites.get(&id).cloned())))
     }
 
+    /// What a node is called; its number where it is not in sight.
+    #[must_use]
+    pub fn node_name(&self, id: NodeId) -> String {
+        self.nodes
+            .with(|nodes| nodes.get(&id).map(|node| node.node.name.to_string()))
+            .unwrap_or_else(|| id.to_string())
+    }
+
     /// Whether an administrator is signed in. Decides what is shown only; what is allowed is the
     /// API's to decide.
     #[must_use]
     pub fn is_administrator(&self) -> bool {
         self.me.with_untracked(|me| me.role == Role::Administrator)
     }
+}
+
+/// The datasets of a site, the files first.
+pub fn site_datasets(site: &SiteView) -> impl Iterator<Item = &DatasetView> {
+    let databases = site.databases.iter().map(|database| &database.dataset);
+    std::iter::once(&site.files).chain(databases)
 }
 
 /// The site that a job works on.

@@ -103,28 +103,67 @@ pub fn arc(disc: Point, share: f64) -> String {
     )
 }
 
-/// A stream from one disc's ring to another's, slightly bent, as SVG's `d`.
-#[must_use]
-pub fn stream(from: Point, to: Point) -> String {
+/// The ends and the bend of what goes from one disc's ring to another's.
+fn bow(from: Point, to: Point) -> [Point; 3] {
     let (dx, dy) = (to.x - from.x, to.y - from.y);
     let length = dx.hypot(dy).max(1.0);
     let (unit_x, unit_y) = (dx / length, dy / length);
     let edge = RING + 6.0;
     let bend = length * 0.08;
-    let bent_x = f64::midpoint(from.x, to.x) - unit_y * bend;
-    let bent_y = f64::midpoint(from.y, to.y) + unit_x * bend;
+    let begin = Point {
+        x: from.x + unit_x * edge,
+        y: from.y + unit_y * edge,
+    };
+    let middle = Point {
+        x: f64::midpoint(from.x, to.x) - unit_y * bend,
+        y: f64::midpoint(from.y, to.y) + unit_x * bend,
+    };
+    let end = Point {
+        x: to.x - unit_x * edge,
+        y: to.y - unit_y * edge,
+    };
+    [begin, middle, end]
+}
+
+/// A stream from one disc's ring to another's, slightly bent, as SVG's `d`.
+#[must_use]
+pub fn stream(from: Point, to: Point) -> String {
+    let [begin, middle, end] = bow(from, to);
     format!(
-        "M{:.1} {:.1}Q{bent_x:.1} {bent_y:.1} {:.1} {:.1}",
-        from.x + unit_x * edge,
-        from.y + unit_y * edge,
-        to.x - unit_x * edge,
-        to.y - unit_y * edge
+        "M{:.1} {:.1}Q{:.1} {:.1} {:.1} {:.1}",
+        begin.x, begin.y, middle.x, middle.y, end.x, end.y
     )
+}
+
+/// The place on a stream that is `share` (0 to 1) of the way along it.
+#[must_use]
+pub fn along(from: Point, to: Point, share: f64) -> Point {
+    let [begin, middle, end] = bow(from, to);
+    let share = share.clamp(0.0, 1.0);
+    let rest = 1.0 - share;
+    let weigh = |begin: f64, middle: f64, end: f64| {
+        rest * rest * begin + 2.0 * rest * share * middle + share * share * end
+    };
+    Point {
+        x: weigh(begin.x, middle.x, end.x),
+        y: weigh(begin.y, middle.y, end.y),
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_moves_goes_from_ring_to_ring() {
+        let (from, to) = (Point { x: 0.0, y: 0.0 }, Point { x: 400.0, y: 0.0 });
+        let edge = RING + 6.0;
+        let at = |share| along(from, to, share);
+        assert!((at(0.0).x - edge).abs() < 1e-9 && at(0.0).y.abs() < 1e-9);
+        assert!((at(1.0).x - (400.0 - edge)).abs() < 1e-9);
+        assert!((at(0.5).x - 200.0).abs() < 1e-9 && at(0.5).y > 0.0);
+        assert!((at(7.0).x - at(1.0).x).abs() < 1e-9);
+    }
 
     #[test]
     fn discs_lie_inside_the_drawing_and_apart() {

@@ -1,6 +1,8 @@
 //! Nodes in words and numbers.
 
 use crate::i18n::format;
+use crate::tr;
+use hwc_api::desired::NodeService;
 use hwc_api::observed::{NodeObserved, ServiceState};
 use hwc_api::v1::NodeView;
 
@@ -53,6 +55,26 @@ pub fn failed_services(report: &NodeObserved) -> Vec<String> {
         .filter(|service| service.state == ServiceState::Failed)
         .map(|service| service.name.clone())
         .collect()
+}
+
+/// What a service of a node is called.
+#[must_use]
+pub fn service(service: NodeService) -> String {
+    match service {
+        NodeService::Hosting => tr!("service-hosting"),
+        NodeService::FrontDoors => tr!("service-front-doors"),
+        NodeService::Voting => tr!("service-voting"),
+    }
+}
+
+/// The services that are switched off, in a line.
+#[must_use]
+pub fn switched_off(node: &NodeView) -> String {
+    if node.switched_off.is_empty() {
+        return tr!("services-all-on");
+    }
+    let names: Vec<String> = node.switched_off.iter().copied().map(service).collect();
+    names.join(", ")
 }
 
 /// How many things want a look.

@@ -5,7 +5,7 @@
 
 use crate::i18n::{Locale, LocaleText};
 use hwc_api::job::Job;
-use hwc_api::v1::{AccountView, JobView, StatusView};
+use hwc_api::v1::{AccountView, DrainView, JobView, MovesView, StatusView};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
@@ -92,6 +92,13 @@ pub struct Frame {
     pub accounts: Vec<AccountView>,
     /// Jobs that a page is about, beyond the newest of each site.
     pub jobs: Vec<JobView>,
+    /// Moves under way and ended: all of them for administrators, those of the page's site for
+    /// customers. None where they were not asked for.
+    #[serde(default)]
+    pub moves: Option<MovesView>,
+    /// Nodes that are being emptied, for administrators.
+    #[serde(default)]
+    pub drains: Vec<DrainView>,
 }
 
 impl Frame {

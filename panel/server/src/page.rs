@@ -7,9 +7,9 @@ use axum::extract::{Request, State};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Redirect, Response};
 use http::{HeaderMap, HeaderValue, Method, header};
-use hwc_api::ids::JobId;
+use hwc_api::ids::{JobId, SiteId};
 use hwc_api::v1::SESSION_COOKIE;
-use hwc_panel_app::actions::gather_frame;
+use hwc_panel_app::actions::{About, gather_frame};
 use hwc_panel_app::cookies;
 use hwc_panel_app::page_data::{Frame, ListView, Page, PageData, Theme, Visitor, is_running};
 use hwc_panel_app::return_path;
@@ -41,7 +41,11 @@ pub async fn gather(State(state): State<PanelState>, mut request: Request, next:
     }
     let path = request.uri().path().to_owned();
     let api = api_of(&state, request.headers());
-    let visitor = visit(&api, job_in(&path)).await;
+    let about = About {
+        job: job_in(&path),
+        site: site_in(&path),
+    };
+    let visitor = visit(&api, about).await;
     if let Some(elsewhere) = send_elsewhere(&visitor, api.has_session(), request.uri()) {
         return elsewhere.into_response();
     }
@@ -61,11 +65,11 @@ pub async fn gather(State(state): State<PanelState>, mut request: Request, next:
     response
 }
 
-async fn visit(api: &Api, job: Option<JobId>) -> Visitor {
+async fn visit(api: &Api, about: About) -> Visitor {
     if !api.has_session() {
         return Visitor::Stranger;
     }
-    match gather_frame(api, job).await {
+    match gather_frame(api, about).await {
         Ok(frame) => Visitor::SignedIn(Box::new(frame)),
         Err(refusal) if refusal.asks_to_sign_in() => Visitor::Stranger,
         Err(refusal) => Visitor::Unknown(refusal),
@@ -98,9 +102,9 @@ fn page_data(state: &PanelState, request: &Request, visitor: Visitor, path: &str
     let locale = state
         .catalogue
         .choose(cookie(headers, cookies::LANGUAGE), accepted);
-    let refreshes = match (&visitor, job_in(path)) {
-        (Visitor::SignedIn(frame), Some(job)) => job_runs(frame, job),
-        (Visitor::SignedIn(_) | Visitor::Stranger | Visitor::Unknown(_), _) => false,
+    let refreshes = match &visitor {
+        Visitor::SignedIn(frame) => goes_on(frame, path),
+        Visitor::Stranger | Visitor::Unknown(_) => false,
     };
     let data = PageData {
         locale: locale.carried().clone(),
@@ -122,8 +126,29 @@ fn page_data(state: &PanelState, request: &Request, visitor: Visitor, path: &str
     }
 }
 
-fn job_runs(frame: &Frame, job: JobId) -> bool {
-    frame.job(job).is_some_and(|job| is_running(&job.job))
+/// Whether the page shows something that goes on: a job, a move, a drain.
+fn goes_on(frame: &Frame, path: &str) -> bool {
+    if let Some(job) = job_in(path) {
+        return frame.job(job).is_some_and(|job| is_running(&job.job));
+    }
+    // Pages with forms stay as they are while somebody fills them in.
+    if path.starts_with("/nodes/") && path.ends_with("/drain") {
+        return frame.drains.iter().any(|drain| !drain.is_done);
+    }
+    let is_overview = path.matches('/').count() == 2;
+    site_in(path).filter(|_| is_overview).is_some_and(|site| {
+        let moves = frame.moves.iter().flat_map(|moves| &moves.under_way);
+        moves.into_iter().any(|view| view.site == Some(site))
+    })
+}
+
+/// The site that an address is about: `/sites/4`, `/sites/4/move`.
+fn site_in(path: &str) -> Option<SiteId> {
+    path.strip_prefix("/sites/")?
+        .split('/')
+        .next()?
+        .parse()
+        .ok()
 }
 
 /// The job that an address is about: `/sites/4/jobs/7`.
@@ -147,6 +172,16 @@ mod tests {
             "/jobs/7/edit",
         ] {
             assert_eq!(job_in(other), None, "{other}");
+        }
+    }
+
+    #[test]
+    fn sites_are_found_in_addresses() {
+        for path in ["/sites/4", "/sites/4/move", "/sites/4/jobs/7"] {
+            assert_eq!(site_in(path), Some(SiteId(4)), "{path}");
+        }
+        for other in ["/", "/sites", "/sites/new", "/nodes/4/drain", "/x/sites/4"] {
+            assert_eq!(site_in(other), None, "{other}");
         }
     }
 

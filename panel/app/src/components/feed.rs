@@ -3,11 +3,14 @@
 use super::icon::{Glyph, Icon};
 use super::moment::{Moment, span};
 use crate::job_text;
+use crate::move_text;
 use crate::refusal::problem_text;
 use crate::tr;
 use hwc_api::ids::SiteId;
+use hwc_api::job::JobKind;
+use hwc_api::moves::MoveReceipt;
 use hwc_api::time::WallTime;
-use hwc_api::v1::SiteView;
+use hwc_api::v1::{MoveView, SiteView};
 use leptos::prelude::*;
 
 /// One thing that happened.
@@ -48,7 +51,16 @@ fn of_site(site: &SiteView) -> Vec<FeedEntry> {
         at: site.created_at,
         site: site.id,
     };
-    let job = site.job.as_ref().map(|view| {
+    // A move that ended well is told by its receipts.
+    let told = site.job.as_ref().filter(|view| {
+        let went_well = view
+            .job
+            .outcome
+            .as_ref()
+            .is_some_and(|outcome| outcome.problem.is_none());
+        !(went_well && matches!(view.job.kind, JobKind::MoveSite { .. }))
+    });
+    let job = told.map(|view| {
         let (glyph, class) = job_text::glyph(&view.job);
         let outcome = view.job.outcome.as_ref();
         FeedEntry {
@@ -67,6 +79,43 @@ fn of_site(site: &SiteView) -> Vec<FeedEntry> {
         }
     });
     std::iter::once(created).chain(job).collect()
+}
+
+/// What the moves of a site came to: who waited, how long at most, what failed.
+#[must_use]
+pub fn receipt_entries(site: SiteId, receipts: &[MoveView<MoveReceipt>]) -> Vec<FeedEntry> {
+    receipts
+        .iter()
+        .map(|view| {
+            let report = &view.of.report;
+            let to = view.to.name.to_string();
+            let (glyph, class, text) = match &report.problem {
+                None => (
+                    Glyph::Move,
+                    "c-ok",
+                    tr!("receipt-done", what = view.title.clone(), node = to),
+                ),
+                Some(_) => (
+                    Glyph::Undo,
+                    "c-warn",
+                    tr!("receipt-called-off", what = view.title.clone(), node = to),
+                ),
+            };
+            let line = move_text::receipt(&view.of);
+            let why = report
+                .problem
+                .as_ref()
+                .map_or_else(|| move_text::reason(report.reason), problem_text);
+            FeedEntry {
+                glyph,
+                class,
+                text,
+                detail: Some(format!("{why} · {line}")),
+                at: report.ended_at,
+                site,
+            }
+        })
+        .collect()
 }
 
 /// The list.

@@ -44,7 +44,33 @@ fn card(node: NodeView) -> impl IntoView {
                 <span class="muted ltr">{address}</span>
             </div>
             {body}
+            {stands(&node)}
         </section>
+    }
+}
+
+/// Where it stands, what is off on it, and what can be done with it.
+fn stands(node: &NodeView) -> impl IntoView + use<> {
+    let id = node.node.id;
+    let off = node_text::switched_off(node);
+    let drain = if node.drain.is_some() {
+        tr!("node-drain-watch")
+    } else {
+        tr!("node-drain")
+    };
+    view! {
+        <div class="card-b part">
+            <dl class="kv">
+                <dt>{tr!("node-zone")}</dt>
+                <dd><bdi class="wraps">{node.zone.to_string()}</bdi></dd>
+                <dt>{tr!("node-switched-off")}</dt>
+                <dd>{off}</dd>
+            </dl>
+        </div>
+        <div class="card-f">
+            <a class="btn" href=format!("/nodes/{id}/drain")>{drain}</a>
+            <a class="btn btn-quiet" href=format!("/nodes/{id}/settings")>{tr!("node-settings")}</a>
+        </div>
     }
 }
 

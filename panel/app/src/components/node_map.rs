@@ -5,10 +5,12 @@ use super::badge::HealthBadge;
 use crate::i18n::format;
 use crate::live::use_live;
 use crate::map_layout::{self, DISC, DOTS_MAX, Point, RING, WIDTH};
+use crate::move_text;
 use crate::node_text;
 use crate::tr;
 use hwc_api::ids::NodeId;
-use hwc_api::v1::{NodeHealth, NodeView, SiteView};
+use hwc_api::moves::{MovePhase, MoveProgress};
+use hwc_api::v1::{MoveView, NodeHealth, NodeView, SiteView};
 use leptos::prelude::*;
 use leptos_router::NavigateOptions;
 use leptos_router::hooks::use_navigate;
@@ -28,7 +30,8 @@ pub fn NodeMap(
         <div class="map-w">
             {move || {
                 let nodes: Vec<NodeView> = live.nodes.with(|nodes| nodes.values().cloned().collect());
-                drawing(&nodes, &streams.get(), selected.get(), &go)
+                let moves: Vec<_> = live.moves.with(|moves| moves.values().cloned().collect());
+                drawing(&nodes, &streams.get(), &moves, selected.get(), &go)
             }}
         </div>
         <ul class="list map-n">
@@ -41,6 +44,7 @@ pub fn NodeMap(
             <div class="lgd">
                 <span><i class="k-live"></i>{tr!("legend-live-site")}</span>
                 <span><i class="k-copy"></i>{tr!("legend-copies")}</span>
+                <span><i class="k-move"></i>{tr!("legend-move")}</span>
                 <span><i class="k-ring"></i>{tr!("legend-ring")}</span>
             </div>
         </div>
@@ -71,6 +75,7 @@ fn streams<'site>(
 fn drawing<Go>(
     nodes: &[NodeView],
     streams: &BTreeMap<(NodeId, NodeId), usize>,
+    moves: &[MoveView<MoveProgress>],
     selected: Option<NodeId>,
     go: &Go,
 ) -> impl IntoView + use<Go>
@@ -89,6 +94,13 @@ where
             let path = map_layout::stream(*place_of.get(from)?, *place_of.get(to)?);
             let width = (1.2 + (*count as f64).sqrt() * 0.5).min(4.0);
             Some(view! { <path class="rep" d=path stroke-width=format!("{width:.2}")></path> })
+        })
+        .collect_view();
+    let moves = moves
+        .iter()
+        .filter_map(|view| {
+            let from = *place_of.get(&view.from.id)?;
+            Some(on_the_way(&view.of, from, *place_of.get(&view.to.id)?))
         })
         .collect_view();
     let discs = nodes
@@ -113,8 +125,23 @@ where
             ></rect>
             <text class="zs" x=(WIDTH - 18.0).to_string() y="27" text-anchor="end">{summary}</text>
             {streams}
+            {moves}
             {discs}
         </svg>
+    }
+}
+
+/// A move: its way, and a dot as far along it as the move is.
+fn on_the_way(progress: &MoveProgress, from: Point, to: Point) -> impl IntoView + use<> {
+    let is_planned = progress.phase == MovePhase::Planned;
+    let share = f64::from(move_text::percent(progress)) / 100.0;
+    let at = map_layout::along(from, to, share);
+    view! {
+        <path class=if is_planned { "mv planned" } else { "mv" } d=map_layout::stream(from, to)></path>
+        {(!is_planned)
+            .then(|| {
+                view! { <circle class="mvd" cx=format!("{:.1}", at.x) cy=format!("{:.1}", at.y) r="5"></circle> }
+            })}
     }
 }
 
@@ -133,6 +160,7 @@ where
     let target = href.clone();
     let name = node.node.name.to_string();
     let words = match node.health {
+        NodeHealth::Up if node.drain.is_some() => tr!("node-draining"),
         NodeHealth::Up => node_text::load(node),
         NodeHealth::Suspect => tr!("health-suspect"),
         NodeHealth::Down => tr!("health-down"),

@@ -69,6 +69,7 @@ fn Row(id: NodeId) -> impl IntoView {
                 .unwrap_or_default()
         })
     });
+    let drain = Memo::new(move |_| live.drains.with(|drains| drains.get(&id).cloned()));
     view! {
         <tr>
             <td>
@@ -92,6 +93,19 @@ fn Row(id: NodeId) -> impl IntoView {
                 {move || of(|node| node.observed.as_ref().map(|report| report.version.clone()).unwrap_or_default())}
             </td>
             <td class="full sm" data-l=tr!("column-notes")>
+                {move || {
+                    drain
+                        .get()
+                        .map(|drain| {
+                            let whole = drain.moved.saturating_add(drain.live_left);
+                            view! {
+                                <a href=format!("/nodes/{id}/drain")>
+                                    {tr!("drain-note-line", moved = drain.moved, whole = whole)}
+                                </a>
+                                " "
+                            }
+                        })
+                }}
                 {move || {
                     let count = trouble.get();
                     if count > 0 {

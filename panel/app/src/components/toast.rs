@@ -17,6 +17,11 @@ pub fn DoneToast() -> impl IntoView {
         Memo::new(move |_| query.with(|query| query.get("done").and_then(|done| text_of(&done))));
     let is_dismissed = RwSignal::new(false);
     let is_held = RwSignal::new(false);
+    // A page that is not left says the next result as well.
+    Effect::new(move |_| {
+        text.track();
+        is_dismissed.set(false);
+    });
     Effect::new(move |_| {
         if text.get().is_none() || is_held.get() {
             return;
@@ -58,6 +63,14 @@ fn text_of(done: &str) -> Option<String> {
         "site-deleted" => Some(tr!("done-site-deleted")),
         "account-created" => Some(tr!("done-account-created")),
         "account-deleted" => Some(tr!("done-account-deleted")),
+        "move-begun" => Some(tr!("done-move-begun")),
+        "move-called-off" => Some(tr!("done-move-called-off")),
+        "site-pinned" => Some(tr!("done-site-pinned")),
+        "site-unpinned" => Some(tr!("done-site-unpinned")),
+        "site-held" => Some(tr!("done-site-held")),
+        "site-unheld" => Some(tr!("done-site-unheld")),
+        "node-undrained" => Some(tr!("done-node-undrained")),
+        "node-changed" => Some(tr!("done-node-changed")),
         _unknown => None,
     }
 }

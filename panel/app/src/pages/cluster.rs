@@ -1,7 +1,44 @@
-//! The cluster: its nodes, and one more.
+//! The cluster: its nodes, one more, and what can be done with one.
 
 mod add_node;
+mod drain;
+mod drain_form;
+mod drain_progress;
+mod drain_receipts;
+mod node_settings;
 mod nodes;
 
 pub use add_node::AddNodePage;
+pub use drain::DrainPage;
+pub use node_settings::NodeSettingsPage;
 pub use nodes::NodesPage;
+
+use crate::live::use_live;
+use crate::pages::problem::NotFoundPage;
+use hwc_api::v1::NodeView;
+use leptos::prelude::*;
+use leptos_router::hooks::use_params_map;
+
+/// Draws a page about the node that the address names; another page where there is none.
+fn with_node<V: IntoView + 'static>(
+    draw: impl Fn(Signal<NodeView>) -> V + Send + Sync + Clone + 'static,
+) -> impl IntoView {
+    let live = use_live();
+    let params = use_params_map();
+    let node = Memo::new(move |_| {
+        let id = params.with(|params| params.get("node")?.parse().ok())?;
+        live.nodes.with(|nodes| nodes.get(&id).cloned())
+    });
+    let id = Memo::new(move |_| node.with(|node| node.as_ref().map(|node| node.node.id)));
+    move || {
+        let draw = draw.clone();
+        match (id.get(), node.get_untracked()) {
+            (Some(_), Some(first)) => {
+                // A node that vanishes is drawn as it last was until the page gives way.
+                let node = Signal::derive(move || node.get().unwrap_or_else(|| first.clone()));
+                draw(node).into_any()
+            }
+            (None, _) | (_, None) => view! { <NotFoundPage/> }.into_any(),
+        }
+    }
+}

@@ -7,6 +7,8 @@ mod delete_form;
 mod install;
 mod job;
 mod list;
+mod move_job;
+mod move_site;
 mod overview;
 
 pub use apps::AppsPage;
@@ -15,6 +17,7 @@ pub use delete::DeleteSitePage;
 pub use install::InstallPage;
 pub use job::JobPage;
 pub use list::SitesPage;
+pub use move_site::MoveSitePage;
 pub use overview::SitePage;
 
 use crate::live::use_live;

@@ -1,8 +1,8 @@
 //! The nodes: as a map with the details of one, or as a table. The first page of an administrator.
 
 use crate::components::{
-    Badge, Crumb, Glyph, Icon, NodeDetail, NodeMap, NodeTable, Place, Screen, ViewSwitch,
-    use_list_view,
+    Badge, Crumb, Glyph, Icon, MovesCard, NodeDetail, NodeMap, NodeTable, Place, Screen,
+    ViewSwitch, use_list_view,
 };
 use crate::i18n::format;
 use crate::live::{Connection, Live, use_live};
@@ -52,7 +52,7 @@ pub fn NodesPage() -> impl IntoView {
                 if is_map.get() {
                     view! { <MapWithDetail live/> }.into_any()
                 } else {
-                    view! { <NodeTable/> }.into_any()
+                    view! { <div class="stackv"><NodeTable/><MovesCard/></div> }.into_any()
                 }
             }}
         </Screen>
@@ -77,6 +77,7 @@ fn MapWithDetail(live: Live) -> impl IntoView {
                 <section class="card" aria-label=tr!("map-label")>
                     <NodeMap selected/>
                 </section>
+                <MovesCard/>
                 <Troubles live/>
             </div>
             <NodeDetail id=selected/>

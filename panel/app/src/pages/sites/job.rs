@@ -1,5 +1,6 @@
 //! How an installation goes, live, and how it went.
 
+use super::move_job::MoveJob;
 use super::{job_in_address, with_site};
 use crate::components::{
     Bar, CopyButton, Crumb, Glyph, Icon, LiveLog, Place, ProtectionLine, Screen, Steps,
@@ -35,7 +36,11 @@ pub fn JobPage() -> impl IntoView {
         move || match (is_there.get(), job.get_untracked()) {
             (true, Some(first)) => {
                 let job = Signal::derive(move || job.get().unwrap_or_else(|| first.clone()));
-                view! { <Progress id=site_id site job/> }.into_any()
+                if job.with_untracked(|job| matches!(job.job.kind, JobKind::MoveSite { .. })) {
+                    view! { <MoveJob id=site_id site job/> }.into_any()
+                } else {
+                    view! { <Progress id=site_id site job/> }.into_any()
+                }
             }
             (true, None) | (false, _) => view! { <NotFoundPage/> }.into_any(),
         }
@@ -46,15 +51,12 @@ pub fn JobPage() -> impl IntoView {
 fn Progress(id: SiteId, site: Signal<SiteView>, job: Signal<JobView>) -> impl IntoView {
     let app = job.with_untracked(app_of);
     let name = job_text::app_name(&app);
-    let is_move = app.is_empty();
-    let main = site.with_untracked(|site| site.title.clone());
     let running = Memo::new(move |_| job.with(|job| is_running(&job.job)));
     let problem = Memo::new(move |_| job.with(|job| job.job.outcome.as_ref()?.problem.clone()));
     let title = {
         let name = name.clone();
         Signal::derive(
             move || match (running.get(), problem.with(Option::is_some)) {
-                _ if is_move => job.with(|job| job_text::title(&job.job, Some(&main))),
                 (true, _) => tr!("job-title-running", app = name.clone()),
                 (false, false) => tr!("job-title-done", app = name.clone()),
                 (false, true) => tr!("job-title-failed", app = name.clone()),

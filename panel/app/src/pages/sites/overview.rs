@@ -3,20 +3,25 @@
 use super::delete_form::DeleteSiteForm;
 use super::with_site;
 use crate::components::{
-    Bar, Crumb, Dialog, Empty, Feed, Glyph, Icon, Place, ProtectionLine, Screen, StateBadge,
-    WhereDiagram, feed_entries,
+    Bar, Crumb, Dialog, Empty, Feed, Glyph, Icon, MoveCard, Place, ProtectionLine, Screen,
+    StateBadge, WhereDiagram, WhyHere, feed_entries, receipt_entries,
 };
 use crate::i18n::format;
 use crate::job_text;
 use crate::live::use_live;
+use crate::move_text;
 use crate::page_data::is_running;
 use crate::protection::Protection;
 use crate::site_text;
 use crate::tone::Tone;
 use crate::tr;
 use hwc_api::ids::SiteId;
+use hwc_api::job::JobKind;
 use hwc_api::v1::{DatabaseView, JobView, SiteView};
 use leptos::prelude::*;
+
+/// The most lines of what happened.
+const FEED_LINES: usize = 8;
 
 /// The page.
 #[component]
@@ -37,7 +42,13 @@ fn Overview(id: SiteId, site: Signal<SiteView>) -> impl IntoView {
             site.app.is_none() && site.job.as_ref().is_none_or(|job| !is_running(&job.job))
         })
     });
-    let entries = Memo::new(move |_| site.with(|site| feed_entries(std::iter::once(site), 4)));
+    let entries = Memo::new(move |_| {
+        let mut entries = receipt_entries(id, &move_text::receipts(live, id));
+        entries.extend(site.with(|site| feed_entries(std::iter::once(site), FEED_LINES)));
+        entries.sort_by_key(|entry| std::cmp::Reverse(entry.at));
+        entries.truncate(FEED_LINES);
+        entries
+    });
     let parent = if live.is_administrator() {
         tr!("sites-all-title")
     } else {
@@ -61,8 +72,10 @@ fn Overview(id: SiteId, site: Signal<SiteView>) -> impl IntoView {
                     {move || {
                         job.get()
                             .filter(|job| is_running(&job.job))
+                            .filter(|job| matches!(job.job.kind, JobKind::InstallApp { .. }))
                             .map(|job| view! { <RunningJob id job/> })
                     }}
+                    <MoveCard site/>
                     <section class="card">
                         <div class="card-h">
                             <h2>{tr!("where-title")}</h2>
@@ -84,6 +97,7 @@ fn Overview(id: SiteId, site: Signal<SiteView>) -> impl IntoView {
                     <Domains site/>
                     {move || site.with(|site| databases(&site.databases))}
                     <RunsOn site/>
+                    <WhyHere site/>
                 </div>
             </div>
         </Screen>
@@ -94,6 +108,7 @@ fn Overview(id: SiteId, site: Signal<SiteView>) -> impl IntoView {
 /// What can be done with the site.
 #[component]
 fn Actions(id: SiteId, site: Signal<SiteView>) -> impl IntoView {
+    let is_administrator = use_live().is_administrator();
     let is_open = RwSignal::new(false);
     let question = Signal::derive(move || {
         site.with(|site| tr!("site-delete-title", site = site.title.clone()))
@@ -105,6 +120,15 @@ fn Actions(id: SiteId, site: Signal<SiteView>) -> impl IntoView {
                 {tr!("site-open")}
                 <span class="vh">{tr!("opens-new-tab")}</span>
             </a>
+            {is_administrator
+                .then(|| {
+                    view! {
+                        <a class="btn" href=format!("/sites/{id}/move")>
+                            <Icon glyph=Glyph::Move/>
+                            {tr!("site-move")}
+                        </a>
+                    }
+                })}
             <a
                 class="btn btn-danger"
                 href=format!("/sites/{id}/delete")
