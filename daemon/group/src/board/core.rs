@@ -723,6 +723,3 @@ fn gone<'a>(
         BoardOutput::Event(BoardEvent::Changed { node, key, value })
     })
 }
-
-#[cfg(test)]
-mod tests;

@@ -30,21 +30,20 @@ fn shown(board: &Board, node: u16) -> BTreeMap<String, Bytes> {
     entries
 }
 
+fn is_own_event(event: &BoardEvent) -> bool {
+    matches!(event, BoardEvent::Changed { key, .. } if is_own_affair(key))
+}
+
 /// The next event that is not the group's own affair; none when there is none.
 fn next_now(feed: &mut BoardFeed) -> Option<BoardEvent> {
-    loop {
-        match feed.try_next()? {
-            BoardEvent::Changed { key, .. } if is_own_affair(&key) => {}
-            event => return Some(event),
-        }
-    }
+    std::iter::from_fn(|| feed.try_next()).find(|event| !is_own_event(event))
 }
 
 async fn next(feed: &mut BoardFeed) -> BoardEvent {
     loop {
-        match soon("an event", feed.next()).await {
-            BoardEvent::Changed { key, .. } if is_own_affair(&key) => {}
-            event => return event,
+        let event = soon("an event", feed.next()).await;
+        if !is_own_event(&event) {
+            return event;
         }
     }
 }

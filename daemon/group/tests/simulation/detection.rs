@@ -1,6 +1,7 @@
 //! How soon a silent node is declared dead, and that nobody else ever is.
 
 use crate::world::{Network, QUIET, ROUGH, World};
+use hwc_api::ids::NodeId;
 use hwc_group::membership::{DownReason, MembershipEvent};
 use hwc_group::profile::Profile;
 
@@ -112,6 +113,15 @@ fn a_starved_node_accuses_nobody() {
         world.thaw(2);
         world.run(300);
     }
+    assert_eq!(world.deaths(0), []);
+}
+
+/// Datagrams alone would not do: what comes on streams tells that the others live.
+#[test]
+fn a_node_that_hears_few_datagrams_accuses_nobody() {
+    let mut world = whole(5, Profile::Lan, ROUGH, 200);
+    world.deaf.insert(NodeId(2), 6_000);
+    world.run(HOUR / 4);
     assert_eq!(world.deaths(0), []);
 }
 

@@ -100,6 +100,8 @@ pub struct World {
     pub nodes: BTreeMap<NodeId, Node>,
     /// Who does not hear whom: from, to.
     pub cut: BTreeSet<(NodeId, NodeId)>,
+    /// Of 10,000 datagrams to these nodes so many more are lost.
+    pub deaf: BTreeMap<NodeId, u64>,
     /// Everything that was told: when, by whom, what.
     pub told: Vec<(u64, NodeId, MembershipEvent)>,
     pub datagrams: u64,
@@ -125,6 +127,7 @@ impl World {
             network,
             nodes: BTreeMap::new(),
             cut: BTreeSet::new(),
+            deaf: BTreeMap::new(),
             told: Vec::new(),
             datagrams: 0,
             frames: 0,
@@ -330,7 +333,8 @@ impl World {
     fn happen(&mut self, happening: Happening) {
         match happening {
             Happening::Datagram { to, from, content } => {
-                if self.cut.contains(&(from, to)) {
+                let deaf = self.deaf.get(&to).copied().unwrap_or_default();
+                if self.cut.contains(&(from, to)) || (deaf > 0 && self.number(10_000) < deaf) {
                     return;
                 }
                 let Some(node) = self.nodes.get_mut(&to) else {

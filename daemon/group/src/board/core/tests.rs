@@ -1,1 +1,0 @@
-//! Boards under virtual time.
