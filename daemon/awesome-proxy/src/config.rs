@@ -117,6 +117,9 @@ pub struct Limits {
     /// How long a client may pause in the middle of a request's body, or refuse to take bytes of an
     /// answer.
     pub stall: Duration,
+    /// How long requests that are inside may go on once a site is cleared for a move
+    /// ([`crate::AwesomeProxy::clear`]). New ones wait meanwhile, so it is a part of the pause.
+    pub drain: Duration,
     /// How long a WebSocket of a site goes on once the site's gate closes. Then its visitor is told
     /// to come back; what was being said has arrived by then.
     pub websocket_grace: Duration,
@@ -154,6 +157,7 @@ impl Default for Limits {
             response: Duration::from_secs(330),
             head: Duration::from_secs(10),
             stall: Duration::from_secs(30),
+            drain: Duration::from_secs(3),
             websocket_grace: Duration::from_millis(250),
             head_bytes: 32 * 1024,
             body_bytes: 1024 * 1024 * 1024,

@@ -25,6 +25,9 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::Semaphore;
 
+/// Until what was cut has noticed.
+const CUT_LIMIT: Duration = Duration::from_secs(2);
+
 /// Why the front doors could not be opened.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
@@ -202,6 +205,22 @@ impl AwesomeProxy {
     /// Waits until nothing is inside any more, at most `deadline`; returns how much still is.
     pub async fn drain(&self, dataset: DatasetId, deadline: Duration) -> usize {
         self.shared.doors.drain(dataset, deadline).await
+    }
+
+    /// Closes the gate for a planned move, lets what is inside end for at most `Limits::drain`, and
+    /// cuts the rest. Returns how much was cut; when it returns nothing is inside. What becomes of
+    /// whom is told in [`crate::gates`].
+    pub async fn clear(&self, dataset: DatasetId) -> usize {
+        self.close_gate(dataset);
+        let left = self.drain(dataset, self.shared.config.limits.drain).await;
+        if left > 0 {
+            self.fence(dataset);
+            let still = self.drain(dataset, CUT_LIMIT).await;
+            if still > 0 {
+                tracing::error!(%dataset, still, "requests that were cut did not end");
+            }
+        }
+        left
     }
 
     /// The conductor's word that it looked at the clock and found no gap. With

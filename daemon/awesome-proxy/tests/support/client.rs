@@ -8,7 +8,7 @@ use hyper::{HeaderMap, Request, StatusCode};
 use hyper_util::rt::TokioIo;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::sync::oneshot;
 
@@ -77,6 +77,51 @@ pub fn begin(
         let _nobody = sender.send(answer);
     });
     receiver
+}
+
+/// Reads until the answer so far has these words in it.
+pub async fn read_until(stream: &mut (impl AsyncRead + Unpin), words: &str) -> String {
+    let mut answer = String::new();
+    let mut piece = [0; 4096];
+    while !answer.contains(words) {
+        let count = soon(stream.read(&mut piece)).await.expect("read");
+        assert!(count > 0, "the connection ended after {answer:?}");
+        answer += &String::from_utf8_lossy(&piece[..count]);
+    }
+    answer
+}
+
+/// Whether nothing comes for a moment.
+pub async fn is_silent(stream: &mut TcpStream) -> bool {
+    let mut byte = [0];
+    let moment = std::time::Duration::from_millis(100);
+    tokio::time::timeout(moment, stream.peek(&mut byte))
+        .await
+        .is_err()
+}
+
+/// A connection of HTTP/2 to a site.
+pub async fn h2<B>(
+    tasks: &Tasks,
+    ca_pem: &str,
+    address: SocketAddr,
+) -> hyper::client::conn::http2::SendRequest<B>
+where
+    B: hyper::body::Body + Unpin + Send + 'static,
+    B::Data: Send,
+    B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+{
+    let stream = tls(ca_pem, address, HOST, &[b"h2"]).await;
+    let stream = stream.expect("a TLS connection");
+    let executor = hyper_util::rt::TokioExecutor::new();
+    let (sender, connection) =
+        hyper::client::conn::http2::handshake(executor, TokioIo::new(stream))
+            .await
+            .expect("a handshake");
+    tasks.spawn("h2 client", async move {
+        let _ended = connection.await;
+    });
+    sender
 }
 
 /// Sends bytes and reads until the other side closes.

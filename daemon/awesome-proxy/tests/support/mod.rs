@@ -23,11 +23,17 @@ use origin::Origin;
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::pin::Pin;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
+use std::task::{Context, Poll};
 use std::time::Duration;
+use tokio::io::{AsyncRead, AsyncWrite, DuplexStream, ReadBuf};
 
 pub const SITE: DatasetId = DatasetId(1);
 pub const DATABASE: DatasetId = DatasetId(2);
+/// A second site.
+pub const BLOG: DatasetId = DatasetId(3);
 pub const HOST: &str = "shop.example";
 
 /// Longest wait of a test for anything.
@@ -94,6 +100,10 @@ pub struct Cluster {
 struct Network {
     nodes: Mutex<BTreeMap<NodeId, Listening>>,
     tasks: Tasks,
+    /// Connections that were opened between nodes.
+    dials: AtomicUsize,
+    /// How many of the next ones break, and after how many bytes of the asking side.
+    breaks: Mutex<Vec<usize>>,
 }
 
 struct Listening {
@@ -239,6 +249,27 @@ impl TestNode {
         }
     }
 
+    /// Breaks all connections that other nodes have to this one; it goes on living.
+    pub async fn break_connections(&self) {
+        let old = {
+            let mut nodes = self.network.nodes.lock().expect("whole");
+            let listening = nodes.get_mut(&self.id).expect("alive");
+            std::mem::replace(&mut listening.work, self.network.tasks.child())
+        };
+        old.stop(Duration::ZERO).await;
+    }
+
+    /// The next connections between nodes break, each after so many bytes of the asking side.
+    pub fn break_next(&self, after_bytes: &[usize]) {
+        let mut breaks = self.network.breaks.lock().expect("whole");
+        breaks.extend(after_bytes.iter().rev());
+    }
+
+    /// How many connections were opened between the nodes so far.
+    pub fn dials(&self) -> usize {
+        self.network.dials.load(Ordering::SeqCst)
+    }
+
     /// Waits until so many requests wait here for a dataset.
     pub async fn until_waiting(&self, dataset: DatasetId, count: usize) {
         until(|| {
@@ -290,12 +321,17 @@ impl Dial for MemoryDial {
             let source = std::io::ErrorKind::ConnectionRefused.into();
             return Box::pin(async move { Err(DialError::Connect { node, source }) });
         };
+        self.network.dials.fetch_add(1, Ordering::SeqCst);
         let (near, far) = tokio::io::duplex(64 * 1024);
+        let far = match self.network.breaks.lock().expect("whole").pop() {
+            Some(left) => Box::new(Breaking { inner: far, left }) as PeerStream,
+            None => Box::new(far),
+        };
         let (proxy, me) = (there.proxy.clone(), self.me);
         there.work.spawn("peer", async move {
             match service {
-                Service::Http => proxy.serve_http_peer(me, Box::new(far)).await,
-                Service::Mysql => proxy.serve_mysql_peer(me, Box::new(far)).await,
+                Service::Http => proxy.serve_http_peer(me, far).await,
+                Service::Mysql => proxy.serve_mysql_peer(me, far).await,
                 Service::Join
                 | Service::Board
                 | Service::Registry
@@ -304,6 +340,51 @@ impl Dial for MemoryDial {
             }
         });
         Box::pin(async move { Ok(Box::new(near) as PeerStream) })
+    }
+}
+
+/// A stream that breaks once so many bytes were read from it.
+struct Breaking {
+    inner: DuplexStream,
+    left: usize,
+}
+
+impl AsyncRead for Breaking {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<std::io::Result<()>> {
+        if self.left == 0 {
+            return Poll::Ready(Err(std::io::ErrorKind::ConnectionReset.into()));
+        }
+        let mut space = vec![0; buf.remaining().min(self.left)];
+        let mut part = ReadBuf::new(&mut space);
+        std::task::ready!(Pin::new(&mut self.inner).poll_read(cx, &mut part))?;
+        buf.put_slice(part.filled());
+        self.left -= part.filled().len();
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl AsyncWrite for Breaking {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &[u8],
+    ) -> Poll<std::io::Result<usize>> {
+        if self.left == 0 {
+            return Poll::Ready(Err(std::io::ErrorKind::ConnectionReset.into()));
+        }
+        Pin::new(&mut self.inner).poll_write(cx, buf)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<std::io::Result<()>> {
+        Pin::new(&mut self.inner).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<std::io::Result<()>> {
+        Pin::new(&mut self.inner).poll_shutdown(cx)
     }
 }
 

@@ -9,9 +9,10 @@ use axum::http::{Response, StatusCode};
 use axum::response::IntoResponse;
 use axum::routing::{any, get};
 use hwc_runtime::lifecycle::Tasks;
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
 
@@ -26,25 +27,36 @@ struct Inner {
     name: &'static str,
     hits: AtomicUsize,
     posts: AtomicUsize,
+    /// Bodies of the requests to `/count` that were carried out, each as often as that was.
+    counted: Mutex<BTreeMap<String, usize>>,
     /// A permit lets one request to `/hold` go on.
     held: Semaphore,
 }
 
 impl Origin {
     pub async fn start(tasks: &Tasks, name: &'static str) -> Self {
+        Self::start_at(tasks, name, ([127, 0, 0, 1], 0).into()).await
+    }
+
+    pub async fn start_at(tasks: &Tasks, name: &'static str, address: SocketAddr) -> Self {
         let state = Arc::new(Inner {
             name,
             hits: AtomicUsize::new(0),
             posts: AtomicUsize::new(0),
+            counted: Mutex::default(),
             held: Semaphore::new(0),
         });
         let router = Router::new()
             .route("/hold", any(hold))
             .route("/halves", get(halves))
+            .route("/count", any(count))
+            .route("/mirror", any(mirror))
+            .route("/endless", get(endless))
+            .route("/large", any(large))
             .route("/ws", get(websocket))
             .fallback(any(echo))
             .with_state(Arc::clone(&state));
-        let listener = TcpListener::bind(("127.0.0.1", 0)).await.expect("a port");
+        let listener = TcpListener::bind(address).await.expect("a port");
         let address = listener.local_addr().expect("an address");
         tasks.spawn_until_stopped("origin", async move {
             axum::serve(listener, router).await.expect("served");
@@ -58,6 +70,11 @@ impl Origin {
 
     pub fn posts(&self) -> usize {
         self.state.posts.load(Ordering::SeqCst)
+    }
+
+    /// How often each body was carried out at `/count`.
+    pub fn counted(&self) -> BTreeMap<String, usize> {
+        self.state.counted.lock().expect("whole").clone()
     }
 
     pub fn let_go(&self, count: usize) {
@@ -106,6 +123,34 @@ async fn halves(State(state): State<Arc<Inner>>) -> Response<Body> {
     let stream =
         futures::StreamExt::chain(futures::stream::once(first), futures::stream::once(second));
     Response::new(Body::from_stream(stream))
+}
+
+/// Counts the body, as a form does that writes a row.
+async fn count(State(state): State<Arc<Inner>>, body: String) -> String {
+    let mut counted = state.counted.lock().expect("whole");
+    *counted.entry(body.clone()).or_default() += 1;
+    body
+}
+
+/// Answers every piece of the body as it comes.
+async fn mirror(request: Request) -> Response<Body> {
+    Response::new(request.into_body())
+}
+
+/// Answers without an end, as fast as it is taken.
+async fn endless(State(state): State<Arc<Inner>>) -> Response<Body> {
+    state.hits.fetch_add(1, Ordering::SeqCst);
+    let piece = Bytes::from(vec![b'x'; 16 * 1024]);
+    let pieces = futures::stream::repeat_with(move || Ok::<_, std::io::Error>(piece.clone()));
+    Response::new(Body::from_stream(pieces))
+}
+
+/// Bytes of `/large`.
+pub const LARGE: usize = 300_000;
+
+/// Answers with a body of a known length, once it has the whole request.
+async fn large(_: Bytes) -> Bytes {
+    Bytes::from(vec![b'x'; LARGE])
 }
 
 async fn websocket(upgrade: WebSocketUpgrade) -> impl IntoResponse {
