@@ -13,7 +13,9 @@ mod move_words;
 mod moves;
 mod node_settings;
 mod nodes;
+mod record;
 mod registry;
+mod replay;
 mod site_move;
 mod site_stay;
 mod sites;
@@ -62,6 +64,10 @@ enum Command {
     Moves(moves::Arguments),
     /// Why a site is where it is, and where it would go.
     Explain(explain::Arguments),
+    /// Write down what this node's brain saw, decided and why.
+    Record(record::Arguments),
+    /// Step through what was recorded, with a real brain.
+    Replay(replay::Arguments),
     /// List and install applications.
     #[command(subcommand)]
     App(apps::Command),
@@ -127,6 +133,8 @@ pub async fn run(arguments: Arguments) -> ExitCode {
         Command::Site(command) => sites::run(&session, command).await,
         Command::Moves(arguments) => moves::run(&session, arguments).await,
         Command::Explain(arguments) => explain::run(&session, arguments).await,
+        Command::Record(arguments) => record::run(&session, arguments),
+        Command::Replay(arguments) => replay::run(&session, arguments),
         Command::App(command) => apps::run(&session, command).await,
         Command::Account(command) => accounts::run(&session, command).await,
     };

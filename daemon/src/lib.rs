@@ -19,6 +19,7 @@ pub mod password;
 pub mod moves;
 pub mod picture;
 pub mod place;
+pub mod recorder;
 pub mod rows;
 pub mod session;
 pub mod setup;

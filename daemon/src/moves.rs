@@ -239,15 +239,15 @@ impl Moves {
         let json = serde_json::to_vec(question).map_err(|error| internal(&error))?;
         let calls = &self.group.calls;
         let called = calls.call(node, MOVE_CALL, json.into(), CALL_LIMIT).await;
-        let answer = called.map_err(|error| match error {
-            CallError::Problem(problem) => problem,
-            error => {
-                tracing::info!(node.id = %node, %error, "not asked about a move");
-                Problem::new(
-                    ProblemCode::NodeDown,
-                    "The node that serves the site does not answer; try again in a moment.",
-                )
+        let answer = called.map_err(|error| {
+            if let CallError::Problem(problem) = error {
+                return problem;
             }
+            tracing::info!(node.id = %node, %error, "not asked about a move");
+            Problem::new(
+                ProblemCode::NodeDown,
+                "The node that serves the site does not answer; try again in a moment.",
+            )
         })?;
         serde_json::from_slice(&answer).map_err(|error| internal(&error))
     }

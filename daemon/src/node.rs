@@ -14,6 +14,7 @@ use crate::config::Config;
 use crate::install::InstallJobs;
 use crate::moves::Moves;
 use crate::picture::Picture;
+use crate::recorder::Recorder;
 use crate::session::SessionSeal;
 use crate::setup::first_changes_path;
 use crate::start::open_api;
@@ -121,7 +122,14 @@ pub async fn begin(
     for action in first {
         hands.carry_out(action);
     }
+    let recorder = Recorder::begin(
+        &config.state.join("journal"),
+        identity.cluster().clone(),
+        start.boot,
+        &conducting,
+    )?;
     let conductor = Conductor {
+        recorder,
         me,
         clock: clock.clone(),
         brain: mind,

@@ -8,6 +8,7 @@ use super::moves::{MoveBook, News};
 use super::{FREEZE_LIMIT, PULSE};
 use super::{facts, receipts};
 use crate::picture::Picture;
+use crate::recorder::Recorder;
 use bytes::Bytes;
 use hwc_api::desired::Desired;
 use hwc_api::ids::{DatasetId, NodeId};
@@ -51,6 +52,8 @@ pub struct Conductor {
     pub picture: watch::Sender<Arc<Picture>>,
     /// Where the list of served datasets goes.
     pub served: watch::Sender<Arc<Vec<Served>>>,
+    /// Where what the brain sees is recorded.
+    pub recorder: Recorder,
     /// Wakes YakD when what is live here changed, or the settings.
     pub reconcile: Waker,
 }
@@ -227,7 +230,9 @@ impl Conductor {
     }
 
     fn think(&mut self, state: &mut State, event: Event) {
-        let actions = self.brain.step(Millis(self.clock.now().0), event);
+        let (now, wall) = (Millis(self.clock.now().0), self.clock.wall());
+        self.recorder.record(&self.brain, now, wall, &event);
+        let actions = self.brain.step(now, event);
         for action in actions {
             match self.hands.carry_out(action) {
                 Some(Effect::Move(dataset, status)) => self.move_changed(state, dataset, &status),

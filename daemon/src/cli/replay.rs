@@ -1,0 +1,175 @@
+//! `hwc replay`: steps through a recorded journal with a real brain, and shows what it saw, what it
+//! decided, and why.
+
+use super::{Failure, Session, complain, say};
+use anyhow::Context;
+use clap::Args;
+use hwc_api::ids::DatasetId;
+use hwc_api::time::WallTime;
+use hwc_journal::{Journal, Replay, Step};
+use hwc_state_machine::{Action, Command, Event, StateMachine};
+use serde::Serialize;
+use std::path::PathBuf;
+
+/// What to show of which journal.
+#[derive(Debug, Args)]
+pub struct Arguments {
+    /// A file that `hwc record` wrote.
+    file: PathBuf,
+    /// Only steps about this dataset.
+    #[arg(long)]
+    dataset: Option<u32>,
+    /// Only steps in which something was decided, moved, opened or fenced.
+    #[arg(long)]
+    decisions: bool,
+    /// Also show the dataset as the brain sees it after each step.
+    #[arg(long, requires = "dataset")]
+    view: bool,
+    /// Begin with this step.
+    #[arg(long, default_value_t = 1)]
+    from: usize,
+    /// Show at most so many steps.
+    #[arg(long, default_value_t = usize::MAX, hide_default_value = true)]
+    limit: usize,
+}
+
+#[derive(Serialize)]
+struct ShownStep<'a> {
+    number: usize,
+    at_ms: u64,
+    wall: WallTime,
+    is_after_break: bool,
+    event: &'a Event,
+    actions: &'a [Action],
+}
+
+pub fn run(session: &Session, arguments: Arguments) -> Result<(), Failure> {
+    let bytes = std::fs::read(&arguments.file)
+        .with_context(|| format!("read {}", arguments.file.display()))?;
+    let (journal, cut) = match Journal::read(&bytes) {
+        Ok(journal) => (journal, None),
+        Err((journal, error)) => (journal, Some(error)),
+    };
+    let mut replay = Replay::new(&journal);
+    let mut shown = 0;
+    while let Some(step) = replay.step() {
+        if shown >= arguments.limit {
+            break;
+        }
+        if step.number < arguments.from || !is_wanted(&arguments, &step) {
+            continue;
+        }
+        shown += 1;
+        if session.is_json {
+            say(&json(&step)?);
+        } else {
+            say(&text(&step));
+            if let (true, Some(dataset), Some(brain)) =
+                (arguments.view, arguments.dataset, replay.brain())
+            {
+                say(&view(brain, DatasetId(dataset)));
+            }
+        }
+    }
+    match cut {
+        None => Ok(()),
+        Some(error) => {
+            if shown > 0 {
+                complain("hwc: what is whole of the journal was replayed.");
+            }
+            Err(Failure::Other(error.into()))
+        }
+    }
+}
+
+fn is_wanted(arguments: &Arguments, step: &Step<'_>) -> bool {
+    let of_dataset = arguments.dataset.map(DatasetId).is_none_or(|wanted| {
+        let is_event =
+            matches!(&step.entry.event, Event::Dataset { dataset, .. } if *dataset == wanted);
+        is_event || step.actions.iter().any(|action| action.dataset == wanted)
+    });
+    let decides = |action: &Action| {
+        matches!(
+            action.command,
+            Command::Decided { .. }
+                | Command::MoveChanged { .. }
+                | Command::SetReplicas { .. }
+                | Command::Open { .. }
+                | Command::Fence { .. }
+                | Command::CloseGate { .. }
+                | Command::ReopenGate { .. }
+        )
+    };
+    of_dataset && (!arguments.decisions || step.actions.iter().any(decides))
+}
+
+fn json(step: &Step<'_>) -> anyhow::Result<String> {
+    let shown = ShownStep {
+        number: step.number,
+        at_ms: step.entry.at.0,
+        wall: step.entry.wall,
+        is_after_break: step.is_after_break,
+        event: &step.entry.event,
+        actions: &step.actions,
+    };
+    serde_json::to_string(&shown).context("write a step as JSON")
+}
+
+fn text(step: &Step<'_>) -> String {
+    let mut lines = Vec::new();
+    if step.is_after_break {
+        lines.push("--- events are missing before this step; it begins at a checkpoint ---".into());
+    }
+    let seconds = step.entry.at.0 / 1_000;
+    let thousandths = step.entry.at.0 % 1_000;
+    let event = if let Event::Dataset { dataset, event } = &step.entry.event {
+        format!("dataset {dataset}: {event:?}")
+    } else {
+        format!("{:?}", step.entry.event)
+    };
+    lines.push(format!(
+        "#{} {seconds}.{thousandths:03} {event}",
+        step.number
+    ));
+    for action in &step.actions {
+        let (dataset, command) = (action.dataset, &action.command);
+        lines.push(format!("    dataset {dataset} <- {command:?}"));
+    }
+    lines.join("\n")
+}
+
+fn view(brain: &StateMachine, dataset: DatasetId) -> String {
+    match brain.status(dataset) {
+        Some(status) => format!("    {status:?}"),
+        None => "    the brain has not heard of the dataset yet".to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use hwc_state_machine::Millis;
+
+    #[test]
+    fn a_step_reads_as_what_was_seen_and_what_was_wanted() {
+        let entry = hwc_journal::Entry {
+            at: Millis(61_007),
+            wall: WallTime(0),
+            event: Event::Tick,
+        };
+        let action = Action {
+            dataset: DatasetId(7),
+            command: Command::DropCopy,
+        };
+        let step = Step {
+            number: 3,
+            entry: &entry,
+            actions: vec![action],
+            is_after_break: true,
+        };
+        let text = text(&step);
+        assert!(text.starts_with("--- events are missing"), "{text}");
+        assert!(text.contains("#3 61.007 Tick"), "{text}");
+        assert!(text.ends_with("    dataset 7 <- DropCopy"), "{text}");
+    }
+}
