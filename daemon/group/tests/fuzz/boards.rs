@@ -182,8 +182,12 @@ proptest! {
         }
         hand(&mut one, Moment(2), BoardInput::LongFrame { link });
         hand(&mut one, Moment(2), BoardInput::Closed { link });
-        // Lives up to 8 were claimed.
-        let sane = Me { node: PEER, start: life(9) };
+        // It may have claimed any life: that locks out nobody but itself.
+        let last = Start {
+            number: u64::MAX,
+            boot: BootId(u32::MAX),
+        };
+        let sane = Me { node: PEER, start: last };
         let config = BoardConfig { timing: Profile::Lan.timing().board, peers: [ME].into() };
         let now = Moment(3);
         let mut two = BoardCore::new(config, sane, 2);
