@@ -5,6 +5,7 @@
 pub mod client;
 pub mod mariadb;
 pub mod origin;
+pub mod scripted;
 
 use futures::future::BoxFuture;
 use hwc_api::desired::Desired;
