@@ -1,6 +1,8 @@
 //! The panel as a browser without JavaScript meets it: real router, real pages, real languages; only
 //! the API behind it is a table of answers.
 
+mod moves;
+
 use super::*;
 use axum::body::Body;
 use axum::http::{Request, Response, StatusCode, header};
@@ -37,6 +39,7 @@ impl Table {
         }
         match request.token.as_ref().map(|token| token.reveal()) {
             Some("sealed") => self.answer_mara(&call),
+            Some("administrator") => moves::answer(&call),
             Some(_) => Err(Problem::new(ProblemCode::SessionExpired, "over")),
             None => Err(Problem::new(ProblemCode::SignInRequired, "who?")),
         }

@@ -1,0 +1,235 @@
+//! Moves and drains as an administrator without JavaScript sees and begins them.
+
+use super::*;
+use hwc_api::ownership::Epoch;
+
+const JUN: (&str, &str) = ("cookie", "__Host-hwc-session=administrator");
+
+/// What the API answers an administrator: a site that moves from n1, which is being drained.
+pub(super) fn answer(call: &str) -> Result<Value, Problem> {
+    match call {
+        "GET /api/v1/session" => Ok(jun()),
+        "GET /api/v1/accounts" => Ok(json!([jun()])),
+        "GET /api/v1/status" => {
+            let mut status = status();
+            status["nodes"] = json!([
+                node(
+                    1,
+                    json!({"by": 1, "since": 0, "note": "new <kernel>", "may_lack_copies": false})
+                ),
+                node(2, Value::Null),
+                node(3, Value::Null),
+            ]);
+            Ok(status)
+        }
+        "GET /api/v1/moves" => Ok(json!({"under_way": [under_way()], "ended": [ended()]})),
+        "GET /api/v1/sites/4/explanation" => Ok(explanation()),
+        "GET /api/v1/nodes/1/drain" => Ok(json!({
+            "node": {"id": 1, "name": "n1"}, "by_name": "Jun Okafor",
+            "drain": {"by": 1, "since": 0, "note": "new <kernel>", "may_lack_copies": false},
+            "moved": 31, "live_left": 16, "copies_left": 94, "copies_left_bytes": 212_000_000_000_u64,
+            "lacking_copies": 0, "is_done": false, "held": 1906, "longest_wait_ms": 610, "failed": 0,
+            "remaining_ms": 240_000,
+        })),
+        "POST /api/v1/nodes/2/drain" => {
+            Err(Problem::new(ProblemCode::TooFewCopies, "too few").detail("3 datasets"))
+        }
+        "POST /api/v1/sites/4/move" => {
+            Err(Problem::new(ProblemCode::NodeFull, "full").field("node"))
+        }
+        "DELETE /api/v1/sites/4/move" | "DELETE /api/v1/nodes/1/drain" => Ok(json!({})),
+        "PUT /api/v1/nodes/2/services" => Ok(node(2, Value::Null)),
+        _other => Err(Problem::new(ProblemCode::NotFound, "nothing")),
+    }
+}
+
+fn jun() -> Value {
+    let mut account = mara();
+    account["id"] = json!(1);
+    account["role"] = json!("administrator");
+    account
+}
+
+fn node(id: u16, drain: Value) -> Value {
+    json!({
+        "id": id, "name": format!("n{id}"), "address": "10.0.0.1", "zone": "cellar",
+        "switched_off": [], "drain": drain, "health": "up", "observed": null,
+        "live_sites": 1, "live_databases": 0, "copies": 0,
+    })
+}
+
+fn named(of: Value) -> Value {
+    json!({
+        "move": of, "site": 4, "title": "bücher.example",
+        "from": {"id": 1, "name": "n1"}, "to": {"id": 2, "name": "n2"},
+    })
+}
+
+fn under_way() -> Value {
+    named(json!({
+        "dataset": 1, "from": 1, "to": 2, "reason": "drain", "phase": "copying", "started_at": 0,
+        "due_at": null, "rounds": 1, "sent_bytes": 50, "behind_bytes": 50, "gate_closed_at": null,
+    }))
+}
+
+fn ended() -> Value {
+    let pause = |held, longest| json!({"closed_ms": 200, "held": held, "longest_wait_ms": longest, "failed": 0});
+    named(json!({
+        "id": 7, "dataset": 1, "from": 1, "to": 2, "reason": "drain", "started_at": 5, "ended_at": 9,
+        "problem": null, "rounds": 2, "sent_bytes": 88_000_000, "http": pause(131, 470),
+        "mysql": pause(14, 390),
+    }))
+}
+
+fn explanation() -> Value {
+    json!({"site": 4, "datasets": [{
+        "dataset": 1, "by": 1, "state": "live", "epoch": Epoch::NONE, "obstacle": "cool-down", "decisions": [],
+        "candidates": [{
+            "node": 2, "score": 1, "unfit": null, "has_copy": true, "load_percent": 38, "free_bytes": 9,
+        }],
+    }]})
+}
+
+#[track_caller]
+fn assert_says(got: &Got, texts: &[&str]) {
+    assert_eq!(got.status, StatusCode::OK);
+    for text in texts {
+        assert!(got.page().contains(text), "{text} in {}", got.page());
+    }
+}
+
+#[tokio::test]
+async fn a_site_shows_its_move_its_receipt_and_why_it_is_where_it_is() {
+    let panel = panel();
+    let got = panel.get("/sites/4", &[JUN]).await;
+    let texts = [
+        "Moving to n2",
+        "sending ahead",
+        r#"aria-valuenow="45""#,
+        "Call off",
+        "145 waited, longest 0.5 s, none failed",
+        "it moved not long ago",
+        "yes, has a copy",
+    ];
+    assert_says(&got, &texts);
+    assert!(got.body.contains(r#"http-equiv="refresh""#));
+}
+
+#[tokio::test]
+async fn a_refused_move_says_why_beside_the_node_that_was_chosen() {
+    let panel = panel();
+    let form = "site=4&node=3";
+    let got = panel
+        .post("/do/move-site", "/sites/4/move", &[JUN], form)
+        .await;
+    assert!(panel.was_asked(r#"POST /api/v1/sites/4/move {"node":3}"#));
+    let path = got
+        .location
+        .strip_prefix("https://panel.example")
+        .expect("the page it was on");
+    let page = panel.get(path, &[JUN]).await;
+    assert_says(&page, &["That node has not enough free space for it."]);
+    let options: Vec<&str> = page.page().split("<option").collect();
+    assert!(
+        options
+            .iter()
+            .any(|option| option.contains(r#"value="3""#) && option.contains("selected"))
+    );
+    // It is drained, so it is shown but not offered.
+    assert!(
+        options
+            .iter()
+            .any(|option| option.contains(r#"value="1""#) && option.contains("disabled"))
+    );
+}
+
+#[tokio::test]
+async fn without_a_node_the_cluster_chooses_and_nonsense_is_no_node() {
+    let panel = panel();
+    panel
+        .post("/do/move-site", "/sites/4/move", &[JUN], "site=4&node=")
+        .await;
+    assert!(panel.was_asked("POST /api/v1/sites/4/move {}"));
+    let got = panel
+        .post("/do/pin-site", "/sites/4/move", &[JUN], "site=4&node=x")
+        .await;
+    assert_eq!(got.status, StatusCode::FOUND);
+    assert!(!panel.was_asked("PUT /api/v1/sites/4/pin"));
+}
+
+#[tokio::test]
+async fn a_move_is_called_off_by_a_plain_form() {
+    let panel = panel();
+    let got = panel
+        .post("/do/call-off-move", "/sites/4", &[JUN], "site=4")
+        .await;
+    assert_eq!(got.location, "/sites/4?done=move-called-off");
+    assert!(panel.was_asked("DELETE /api/v1/sites/4/move"));
+}
+
+#[tokio::test]
+async fn a_drain_shows_its_numbers_steps_and_receipts() {
+    let panel = panel();
+    let got = panel.get("/nodes/1/drain", &[JUN]).await;
+    let texts = [
+        "Draining n1",
+        "by Jun Okafor",
+        "new &lt;kernel&gt;",
+        "of 47",
+        "1,906",
+        "longest 0.6 s",
+        "4 min",
+        "31 / 47",
+        "94 copies to go, 212 GB",
+        "sending ahead, 45 %",
+        "Live on n2",
+        "Stop and put back to use",
+    ];
+    assert_says(&got, &texts);
+    assert!(got.body.contains(r#"http-equiv="refresh""#));
+}
+
+#[tokio::test]
+async fn a_refused_drain_keeps_its_note_and_says_what_would_be_lost() {
+    let panel = panel();
+    let form = "node=2&note=new+disk";
+    let got = panel
+        .post("/do/drain-node", "/nodes/2/drain", &[JUN], form)
+        .await;
+    let path = got
+        .location
+        .strip_prefix("https://panel.example")
+        .expect("the page it was on");
+    let page = panel.get(path, &[JUN]).await;
+    let texts = [
+        "Drain n2?",
+        "That would leave 3 datasets with too few copies.",
+        r#"value="new disk""#,
+        "Allow fewer copies",
+    ];
+    assert_says(&page, &texts);
+}
+
+#[tokio::test]
+async fn services_that_are_not_ticked_are_switched_off() {
+    let panel = panel();
+    let form = "node=2&hosting=yes";
+    let got = panel
+        .post("/do/set-services", "/nodes/2/settings", &[JUN], form)
+        .await;
+    assert_eq!(got.location, "/nodes/2/settings?done=node-changed");
+    assert!(panel.was_asked(r#"{"switched_off":["front-doors","voting"]}"#));
+}
+
+#[tokio::test]
+async fn the_map_lists_what_moves_and_customers_see_no_page_about_nodes() {
+    let panel = panel();
+    let got = panel.get("/nodes", &[JUN]).await;
+    assert_says(&got, &["from n1 to n2", "draining", "cellar"]);
+    for path in ["/nodes/1/drain", "/nodes/1/settings", "/sites/4/move"] {
+        let got = panel.get(path, &[MARA]).await;
+        assert_eq!(got.status, StatusCode::FORBIDDEN, "{path}");
+    }
+    let gone = panel.get("/nodes/9/drain", &[JUN]).await;
+    assert_eq!(gone.status, StatusCode::NOT_FOUND);
+}
