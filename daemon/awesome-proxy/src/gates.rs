@@ -3,6 +3,22 @@
 //! One [`Door`] per dataset that was ever asked for or opened. Its gate is open under one epoch or
 //! closed; entering and closing take the same lock, so that nobody slips in behind a closed gate.
 //! Whoever is inside holds a [`Pass`]; dropping it is leaving. A fence cuts the passes.
+//!
+//! # What becomes of whom when a site is cleared for a move
+//!
+//! (`AwesomeProxy::clear`: the gate closes; `Limits::drain` later whoever is left is cut.)
+//!
+//! | who | fate | bound |
+//! | --- | --- | --- |
+//! | a new request, at any node | waits before its body is read, then goes to the new live node; 503 with `Retry-After` when its time is over or there is no room | `wait`, `waiting_per_dataset`, `waiting`, `waiting_bytes` |
+//! | a request at work | finishes; cut, it is answered 502 ("may or may not have been carried out"), or asked again at the new live node if it may be repeated | `drain` |
+//! | an upload under way | is inside: the same | `drain`, `stall` |
+//! | an answer under way, a long download | goes on; cut, its connection breaks off before the told end | `drain` |
+//! | an answer that the services are done with | is not inside any more: the visitor takes it in their own time | `stall` |
+//! | a WebSocket | goes on for a moment, is told to come back (close code 1012), and ends | `websocket_grace` |
+//!
+//! A move that is called off opens the gate again under the same epoch: nobody inside is cut. A
+//! fence without a move (another node has a higher epoch, the node stood still) cuts at once.
 
 use crate::stats::{Counters, DatasetStats, PauseAccount};
 use hwc_api::ids::DatasetId;
@@ -38,6 +54,8 @@ struct Gate {
     open: Option<Term>,
     /// The term before, whose guests may still be inside.
     last: Option<Term>,
+    /// When the guests of a closed gate are cut, if that is settled.
+    cut_at: Option<Moment>,
 }
 
 /// The door of one dataset.
@@ -87,6 +105,7 @@ impl Door {
         let term = gate.open.as_ref().filter(|term| term.epoch == epoch)?;
         self.inside.send_modify(|inside| *inside += 1);
         Some(Pass {
+            epoch,
             closing: term.closing.clone(),
             cut: term.cut.clone(),
             door: Arc::clone(self),
@@ -120,6 +139,7 @@ impl Door {
                 .into_iter()
                 .chain(gate.open.take())
                 .for_each(Term::cut);
+            gate.cut_at = None;
             gate.open = Some(Term {
                 epoch,
                 closing: CancellationToken::new(),
@@ -140,10 +160,31 @@ impl Door {
     }
 
     fn fence(&self) {
-        self.close();
-        if let Some(term) = self.lock().last.take() {
-            term.cut();
+        {
+            let mut gate = self.lock();
+            // Cut before anybody hears that the gate is closed: there is no time to leave.
+            let terms = [gate.open.take(), gate.last.take()];
+            terms.into_iter().flatten().for_each(Term::cut);
         }
+        self.notify();
+    }
+
+    /// When those who are inside a closed gate are cut, if that is settled: whoever can end in good
+    /// order ends before.
+    pub(crate) fn cut_at(&self) -> Option<Moment> {
+        self.lock().cut_at
+    }
+
+    /// Settles it. Does nothing while the gate is open.
+    fn settle_cut(&self, at: Moment) {
+        {
+            let mut gate = self.lock();
+            if gate.open.is_some() {
+                return;
+            }
+            gate.cut_at = Some(at);
+        }
+        self.notify();
     }
 
     async fn drained(&self) {
@@ -193,11 +234,18 @@ impl Door {
 #[derive(Debug)]
 pub struct Pass {
     door: Arc<Door>,
+    epoch: Epoch,
     closing: CancellationToken,
     cut: CancellationToken,
 }
 
 impl Pass {
+    /// The epoch under which the holder entered.
+    #[must_use]
+    pub const fn epoch(&self) -> Epoch {
+        self.epoch
+    }
+
     /// Ends when the gate closes: nobody new comes in, and a holder who would stay for long makes
     /// ready to leave. Cancel-safe.
     pub fn closing(&self) -> impl Future<Output = ()> + Send + 'static {
@@ -279,6 +327,7 @@ impl Doors {
     /// Waits until nobody is inside, at most `deadline`. Returns how many still are.
     pub async fn drain(&self, dataset: DatasetId, deadline: Duration) -> usize {
         let door = self.door(dataset);
+        door.settle_cut(self.clock.now().plus(deadline));
         let _in_time = tokio::time::timeout(deadline, door.drained()).await;
         *door.inside.borrow()
     }

@@ -1,15 +1,35 @@
 //! The MySQL front door: sessions of this machine's programs, each to the live node of its database.
 //!
-//! We speak the handshake ourselves: greet, learn the user, find (or wait for) the live node, and
-//! then let the client and the database's own server do the proving between them: the client is
-//! asked to answer the server's nonce (AuthSwitchRequest), and everything after is passed on with
-//! its sequence numbers shifted. No password or hash is known here. After the server's OK bytes are
-//! copied blindly.
+//! A session belongs to its client's own door and outlives its server: when its database moves, an
+//! idle session leaves the old server with its state and goes on at the new one; a transaction may
+//! end first, within a limit; what can't be carried ends with an error. No statement that may have
+//! reached a server is ever sent again.
+//!
+//! - [`login`]: greet, learn the user, find its database, log in there; [`handshake`] and
+//!   [`native_password`] are its packets and its proof.
+//! - [`reach`]: the way to the live node's server; [`peer`] and [`pipe`]: through another node.
+//! - [`session`]: commands one at a time; [`command`], [`answer`], [`statement`], [`prepared`]: what
+//!   is known of them, pure.
+//! - [`carry`]: a session's state, asked of one server and told to the next; [`own`]: how.
+//! - [`notice`]: how a session learns that its gate closes; [`tally`]: counts for load figures.
 
+mod answer;
+mod carry;
+mod command;
+mod error;
 mod handshake;
+mod login;
+mod native_password;
+mod notice;
+mod own;
 mod packet;
 pub(crate) mod peer;
+mod pipe;
+mod prepared;
+mod reach;
 mod session;
+mod statement;
+mod tally;
 mod wire;
 
 use crate::listener::{PublicSocket, accept};

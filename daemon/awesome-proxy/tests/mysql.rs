@@ -155,6 +155,18 @@ async fn a_fence_ends_sessions_and_new_ones_wait() {
     two.proxy.fence(DATABASE);
     for session in [near, far] {
         let (_, complaint) = soon(session).await.expect("ended");
+        assert!(complaint.contains("ERROR 1053 (08S01)"), "{complaint}");
+    }
+    // A fence that comes out of the blue gives no time for words.
+    two.open(DATABASE, 2);
+    one.routes(&[(DATABASE, 2, 2)]);
+    let near = begin(&cluster.tasks, &two, "select sleep(60)");
+    let far = begin(&cluster.tasks, &one, "select sleep(60)");
+    in_flight(&two, 2).await;
+    until(|| two.proxy.stats().total.statements >= 4).await;
+    two.proxy.fence(DATABASE);
+    for session in [near, far] {
+        let (_, complaint) = soon(session).await.expect("ended");
         let is_lost = ["ERROR 2006", "ERROR 2013"]
             .iter()
             .any(|code| complaint.contains(code));
@@ -163,7 +175,7 @@ async fn a_fence_ends_sessions_and_new_ones_wait() {
     assert_eq!(two.proxy.drain(DATABASE, PATIENCE).await, 0);
     let next = begin(&cluster.tasks, &two, "select 'again'");
     two.until_waiting(DATABASE, 1).await;
-    two.open(DATABASE, 2);
+    two.open(DATABASE, 3);
     assert_eq!(soon(next).await.expect("ended").0, "again\n");
 }
 

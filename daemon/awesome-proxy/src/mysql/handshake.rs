@@ -1,15 +1,22 @@
-//! The packets of a login, read and written; pure.
+//! The packets of a login, read and written; pure. What the two sides may agree on.
 //!
 //! Layouts as in MariaDB's protocol documentation ("Connecting"). We offer what MariaDB 10.11 and
 //! 11.8 both offer, less TLS and compression: the way is this machine's own or lies inside the
 //! cluster's TLS, and what is compressed we could not pass on in the middle of a session.
 
+use super::answer::Dialect;
 use super::wire::{Fields, put_with_length, put_with_nul};
 
 /// Capabilities of the protocol (lower 32 bits), those that we look at ourselves.
 pub(super) mod capability {
     /// A database is named at login.
     pub const CONNECT_WITH_DATABASE: u32 = 1 << 3;
+    /// Several statements in one text.
+    pub const MULTI_STATEMENTS: u32 = 1 << 16;
+    /// Rows end with an OK packet.
+    pub const DEPRECATE_EOF: u32 = 1 << 24;
+    /// Of the extended ones: columns that the client knows are left out.
+    pub const CACHE_METADATA: u32 = 1 << 4;
     /// Asks for TLS before the login.
     pub const TLS: u32 = 1 << 11;
     /// The protocol since 4.1.
@@ -216,6 +223,24 @@ impl Login {
         )
     }
 
+    /// What was agreed on, as far as it shows in answers.
+    pub fn dialect(&self) -> Dialect {
+        let (agreed, extended) = self.agreed();
+        Dialect {
+            deprecates_eof: agreed & capability::DEPRECATE_EOF != 0,
+            caches_metadata: extended & capability::CACHE_METADATA != 0,
+        }
+    }
+
+    /// Switches several statements in one text on or off.
+    pub const fn set_multi_statements(&mut self, is_on: bool) {
+        if is_on {
+            self.capabilities |= capability::MULTI_STATEMENTS;
+        } else {
+            self.capabilities &= !capability::MULTI_STATEMENTS;
+        }
+    }
+
     /// Whether a server can keep what we offered in its name.
     pub fn is_kept_by(&self, server: &Greeting) -> bool {
         let (agreed, extended) = self.agreed();
@@ -223,10 +248,11 @@ impl Login {
         server.capabilities & agreed == agreed && server.extended & extended == extended
     }
 
-    /// The login for the database's own server, with the client's answer to that server's nonce.
-    pub fn encode_for_server(&self, answer: &[u8]) -> Vec<u8> {
+    /// The login for the database's own server, with an answer to that server's nonce.
+    pub fn encode_for_server(&self, answer: &[u8], schema: Option<&[u8]>) -> Vec<u8> {
         let (mut capabilities, extended) = self.agreed();
-        if self.database.is_none() {
+        capabilities |= capability::CONNECT_WITH_DATABASE;
+        if schema.is_none() {
             capabilities &= !capability::CONNECT_WITH_DATABASE;
         }
         if self.attributes.is_empty() {
@@ -243,8 +269,8 @@ impl Login {
         payload.extend_from_slice(&extended.to_le_bytes());
         put_with_nul(&mut payload, &self.user);
         put_with_length(&mut payload, answer);
-        if let Some(database) = &self.database {
-            put_with_nul(&mut payload, database);
+        if let Some(schema) = schema {
+            put_with_nul(&mut payload, schema);
         }
         put_with_nul(&mut payload, NATIVE_PASSWORD);
         payload.extend_from_slice(&self.attributes);
@@ -260,60 +286,12 @@ pub(super) fn auth_switch(nonce: &[u8; NONCE]) -> Vec<u8> {
     payload
 }
 
-/// An error that the client shows.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct LoginError {
-    pub code: u16,
-    pub state: &'static [u8; 5],
-    pub message: String,
-}
-
-impl LoginError {
-    /// The server's own words for a user or password that it does not know; `has_password` is part
-    /// of them.
-    pub fn access_denied(user: &[u8], has_password: bool) -> Self {
-        // Long or broken names are cut and shown harmlessly.
-        let user: String = String::from_utf8_lossy(user)
-            .chars()
-            .filter(|c| !c.is_control())
-            .take(80)
-            .collect();
-        let password = if has_password { "YES" } else { "NO" };
-        Self {
-            code: 1045,
-            state: b"28000",
-            message: format!(
-                "Access denied for user '{user}'@'localhost' (using password: {password})"
-            ),
-        }
-    }
-
-    /// "Too many connections": clients take it for temporary and come back.
-    pub fn come_back(message: &str) -> Self {
-        Self {
-            code: 1040,
-            state: b"08004",
-            message: message.to_owned(),
-        }
-    }
-
-    /// "Bad handshake".
-    pub fn bad_handshake(message: &str) -> Self {
-        Self {
-            code: 1043,
-            state: b"08S01",
-            message: message.to_owned(),
-        }
-    }
-
-    pub fn encode(&self) -> Vec<u8> {
-        let mut payload = vec![0xff];
-        payload.extend_from_slice(&self.code.to_le_bytes());
-        payload.push(b'#');
-        payload.extend_from_slice(self.state);
-        payload.extend_from_slice(self.message.as_bytes());
-        payload
-    }
+/// The nonce of an AuthSwitchRequest for the native password; none where it is something else.
+pub(super) fn nonce_of_switch(payload: &[u8]) -> Option<[u8; NONCE]> {
+    let mut fields = Fields(payload);
+    (fields.u8()? == 0xfe).then_some(())?;
+    (fields.until_nul()? == NATIVE_PASSWORD).then_some(())?;
+    fields.bytes(NONCE)?.try_into().ok()
 }
 
 #[cfg(test)]
@@ -345,7 +323,7 @@ mod tests {
     #[test]
     fn a_login_survives_the_wire_with_the_new_answer() {
         let login = login();
-        let sent = login.encode_for_server(&[9; 20]);
+        let sent = login.encode_for_server(&[9; 20], login.database.as_deref());
         let expected = Login {
             answer: vec![9; 20],
             ..login.clone()
@@ -356,14 +334,14 @@ mod tests {
             attributes: Vec::new(),
             ..login
         };
-        let parsed = Login::parse(&bare.encode_for_server(&[])).expect("a login");
+        let parsed = Login::parse(&bare.encode_for_server(&[], None)).expect("a login");
         assert_eq!((parsed.database, parsed.answer.len()), (None, 0));
     }
 
     #[test]
     fn clients_that_can_not_be_asked_again_are_refused() {
         let with = |change: fn(&mut u32)| {
-            let mut bytes = login().encode_for_server(&[9; 20]);
+            let mut bytes = login().encode_for_server(&[9; 20], Some(b"shop"));
             let mut capabilities = u32::from_le_bytes(bytes[..4].try_into().expect("four"));
             change(&mut capabilities);
             bytes[..4].copy_from_slice(&capabilities.to_le_bytes());
@@ -382,6 +360,13 @@ mod tests {
     }
 
     #[test]
+    fn a_nonce_survives_the_wire() {
+        let nonce = [7; NONCE];
+        assert_eq!(nonce_of_switch(&auth_switch(&nonce)), Some(nonce));
+        assert_eq!(nonce_of_switch(b"\xfeclient_ed25519\0nonce"), None);
+    }
+
+    #[test]
     fn a_server_with_less_than_we_offered_is_noticed() {
         let mut server = Greeting::ours("11.8.3-MariaDB", 1, [0; NONCE]);
         assert!(login().is_kept_by(&server));
@@ -397,19 +382,20 @@ mod tests {
         fn no_first_packet_makes_it_panic(payload in proptest::collection::vec(any::<u8>(), 0..300)) {
             let _any = Login::parse(&payload);
             let _any = Greeting::parse(&payload);
+            let _any = nonce_of_switch(&payload);
         }
 
         #[test]
         fn no_damage_to_a_login_makes_it_panic(
             at in 0_usize..120, byte in any::<u8>(), length in 0_usize..120
         ) {
-            let mut bytes = login().encode_for_server(&[9; 20]);
+            let mut bytes = login().encode_for_server(&[9; 20], Some(b"shop"));
             if let Some(place) = bytes.get_mut(at) {
                 *place = byte;
             }
             bytes.truncate(length);
             if let Ok(login) = Login::parse(&bytes) {
-                let _encoded = login.encode_for_server(&login.answer);
+                let _encoded = login.encode_for_server(&login.answer, login.database.as_deref());
             }
         }
     }

@@ -7,6 +7,12 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 /// Greatest packet of a login. Real ones have some hundred bytes; tickets of Kerberos have more.
 pub(super) const LOGIN_PACKET_MAX: usize = 64 * 1024;
+/// Room for the packets of a login, and of our own questions.
+const ROOM: usize = 4 * 1024;
+/// A packet of this length goes on in the next one.
+pub(super) const LONGEST: usize = 0xff_ffff;
+/// Bytes of a packet's head.
+pub(super) const HEAD: usize = 4;
 
 /// One packet.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -17,33 +23,46 @@ pub(super) struct Packet {
     pub payload: Bytes,
 }
 
+/// The length and the sequence number that a packet's head tells.
+pub(super) fn read_head(bytes: &[u8]) -> Option<(usize, u8)> {
+    let [low, middle, high, sequence] = *bytes.first_chunk::<HEAD>()?;
+    let length = usize::from(low) | usize::from(middle) << 8 | usize::from(high) << 16;
+    Some((length, sequence))
+}
+
+/// The head of a packet. Longer payloads than one packet can have are the caller's to cut.
+pub(super) fn write_head(length: usize, sequence: u8) -> [u8; HEAD] {
+    let [low, middle, high, _] = u32::try_from(length).unwrap_or(u32::MAX).to_le_bytes();
+    [low, middle, high, sequence]
+}
+
 /// Takes a packet from the front of a buffer, once it is whole.
 ///
 /// # Errors
-/// When it says that it is greater than a login's packets are.
-pub(super) fn take_packet(buffer: &mut BytesMut) -> io::Result<Option<Packet>> {
-    let Some([low, middle, high, sequence]) = buffer.first_chunk::<4>().copied() else {
+/// When it says that it is greater than `max`.
+pub(super) fn take_packet(buffer: &mut BytesMut, max: usize) -> io::Result<Option<Packet>> {
+    let Some((length, sequence)) = read_head(buffer) else {
         return Ok(None);
     };
-    let length = usize::from(low) | usize::from(middle) << 8 | usize::from(high) << 16;
-    if length > LOGIN_PACKET_MAX {
+    if length > max {
         return Err(io::Error::new(
             io::ErrorKind::InvalidData,
-            "a login packet of more than 64 KiB",
+            "a packet greater than it may be here",
         ));
     }
-    if buffer.len() < length + 4 {
+    if buffer.len() < length + HEAD {
         return Ok(None);
     }
-    buffer.advance(4);
+    buffer.advance(HEAD);
     let payload = buffer.split_to(length).freeze();
     Ok(Some(Packet { sequence, payload }))
 }
 
-/// A stream on which packets are read and written.
+/// A stream on which packets are read and written, and what was read from it and belongs to nobody
+/// yet.
 pub(super) struct Packets {
-    stream: PeerStream,
-    buffer: BytesMut,
+    pub stream: PeerStream,
+    pub buffer: BytesMut,
 }
 
 impl Packets {
@@ -54,19 +73,39 @@ impl Packets {
         }
     }
 
-    /// The next packet. Cancel-safe.
+    /// The next packet of a login. Cancel-safe.
     ///
     /// # Errors
     /// When the stream ends or fails, or a packet is too great.
     pub async fn read(&mut self) -> io::Result<Packet> {
+        self.read_up_to(LOGIN_PACKET_MAX).await
+    }
+
+    /// The next packet, of at most `max` bytes. Cancel-safe.
+    ///
+    /// # Errors
+    /// When the stream ends or fails, or a packet is too great.
+    pub async fn read_up_to(&mut self, max: usize) -> io::Result<Packet> {
         loop {
-            if let Some(packet) = take_packet(&mut self.buffer)? {
+            if let Some(packet) = take_packet(&mut self.buffer, max)? {
                 return Ok(packet);
             }
-            if self.stream.read_buf(&mut self.buffer).await? == 0 {
+            if self.fill(ROOM).await? == 0 {
                 return Err(io::ErrorKind::UnexpectedEof.into());
             }
         }
+    }
+
+    /// Reads what there is, up to `room` bytes, into the buffer; 0 at the end of the stream.
+    /// Cancel-safe.
+    ///
+    /// # Errors
+    /// When the stream fails.
+    pub async fn fill(&mut self, room: usize) -> io::Result<usize> {
+        if self.buffer.capacity() - self.buffer.len() < room / 2 {
+            self.buffer.reserve(room);
+        }
+        self.stream.read_buf(&mut self.buffer).await
     }
 
     /// Writes a packet. Not cancel-safe: afterwards the stream is of no use.
@@ -74,20 +113,11 @@ impl Packets {
     /// # Errors
     /// When the stream fails.
     pub async fn write(&mut self, sequence: u8, payload: &[u8]) -> io::Result<()> {
-        let length = u32::try_from(payload.len())
-            .unwrap_or(u32::MAX)
-            .to_le_bytes();
-        let mut bytes = Vec::with_capacity(payload.len() + 4);
-        bytes.extend_from_slice(&length[..3]);
-        bytes.push(sequence);
+        let mut bytes = Vec::with_capacity(payload.len() + HEAD);
+        bytes.extend_from_slice(&write_head(payload.len(), sequence));
         bytes.extend_from_slice(payload);
         self.stream.write_all(&bytes).await?;
         self.stream.flush().await
-    }
-
-    /// The stream, and what was read from it and belongs to nobody yet.
-    pub fn into_parts(self) -> (PeerStream, BytesMut) {
-        (self.stream, self.buffer)
     }
 }
 
@@ -99,16 +129,17 @@ mod tests {
     #[test]
     fn a_packet_is_taken_when_it_is_whole() {
         let mut buffer = BytesMut::from(&[2, 0, 0, 7, b'a'][..]);
-        assert_eq!(take_packet(&mut buffer).expect("small"), None);
+        assert_eq!(take_packet(&mut buffer, 9).expect("small"), None);
         buffer.extend_from_slice(b"bc");
-        let packet = take_packet(&mut buffer).expect("small").expect("whole");
+        let packet = take_packet(&mut buffer, 9).expect("small").expect("whole");
         assert_eq!((packet.sequence, packet.payload.as_ref()), (7, &b"ab"[..]));
         assert_eq!(buffer.as_ref(), b"c");
         let mut empty = BytesMut::from(&[0, 0, 0, 1][..]);
-        let packet = take_packet(&mut empty).expect("small").expect("whole");
+        let packet = take_packet(&mut empty, 9).expect("small").expect("whole");
         assert!(packet.payload.is_empty());
         let mut great = BytesMut::from(&[0xff, 0xff, 0xff, 1][..]);
-        assert!(take_packet(&mut great).is_err());
+        assert!(take_packet(&mut great, LOGIN_PACKET_MAX).is_err());
+        assert_eq!(read_head(&write_head(0x01_0203, 9)), Some((0x01_0203, 9)));
     }
 
     proptest! {
@@ -120,7 +151,7 @@ mod tests {
             for piece in pieces {
                 buffer.extend_from_slice(&piece);
                 loop {
-                    match take_packet(&mut buffer) {
+                    match take_packet(&mut buffer, LOGIN_PACKET_MAX) {
                         Ok(Some(packet)) => prop_assert!(packet.payload.len() <= LOGIN_PACKET_MAX),
                         Ok(None) => break,
                         Err(_) => return Ok(()),

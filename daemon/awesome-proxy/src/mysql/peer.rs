@@ -1,22 +1,32 @@
 //! MySQL sessions between nodes: a few bytes that say what is asked for, then the server's own
-//! protocol.
+//! protocol, its answers in frames (see `pipe`).
+//!
+//! A session lives at its client's own door. Here is only the way from there to the live node's
+//! server: bytes are passed on, and the other node is told when our gate closes.
 
-use crate::gates::Pass;
+use super::notice::{Ending, Notice};
+use super::pipe;
+use super::tally::Tally;
+use crate::gates::{Door, Pass};
 use crate::shared::Shared;
 use hwc_api::ids::{BootId, DatabaseId, NodeId};
 use hwc_api::ownership::Epoch;
 use hwc_runtime::dial::PeerStream;
 use std::io;
 use std::sync::Arc;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use std::time::Duration;
+use tokio::io::{AsyncReadExt, AsyncWriteExt, ReadHalf, WriteHalf};
 use tokio::net::UnixStream;
+use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
 
 /// First bytes of the question; the digit is its version.
-const MAGIC: [u8; 4] = *b"HWM1";
+const MAGIC: [u8; 4] = *b"HWM2";
 /// Bytes of the question: magic, database, epoch's counter, node and boot.
 const QUESTION: usize = 18;
-/// Bytes copied at a time in each direction.
-pub(super) const COPY_BYTES: usize = 64 * 1024;
+/// Bytes passed on at a time in each direction: a record of TLS.
+const PIECE: usize = 16 * 1024;
+/// How often we look whether our own gates can be believed again.
+const VOUCH_PAUSE: Duration = Duration::from_millis(10);
 
 /// What one node asks another for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -103,34 +113,97 @@ pub(crate) async fn serve(shared: Arc<Shared>, peer: NodeId, mut stream: PeerStr
     else {
         return tracing::warn!(%peer, "a node did not say which database it asks for");
     };
-    let Some((pass, mut server)) = open(&shared, question).await else {
+    let Some((door, pass, server)) = open(&shared, question).await else {
         tracing::debug!(%peer, database = %question.database, epoch = %question.epoch, "not here");
         let _gone = stream.write_all(&[Reply::NotHere.encode()]).await;
         return;
     };
-    if stream.write_all(&[Reply::Yes.encode()]).await.is_err() {
+    if stream.write_all(&[Reply::Yes.encode()]).await.is_err() || stream.flush().await.is_err() {
         return;
     }
+    let notice = Notice::here(&door, pass.epoch());
+    let (from_client, to_client) = tokio::io::split(stream);
+    let (from_server, to_server) = server.into_split();
     let stopping = shared.tasks.token();
     tokio::select! {
         biased;
         () = pass.cut() => {}
         () = stopping.cancelled() => {}
         // Either side may end without a word.
-        _ended = tokio::io::copy_bidirectional_with_sizes(
-            &mut stream, &mut server, COPY_BYTES, COPY_BYTES,
-        ) => {}
+        _ended = pass_to_server(&shared, &door, from_client, to_server) => {}
+        _ended = pass_to_client(&shared, notice, from_server, to_client) => {}
     }
 }
 
-async fn open(shared: &Shared, question: Question) -> Option<(Pass, UnixStream)> {
+async fn open(shared: &Shared, question: Question) -> Option<(Arc<Door>, Pass, UnixStream)> {
     let entry = shared.table.load().database(question.database)?;
     if entry.is_suspended || !shared.doors.is_vouched() {
         return None;
     }
-    let pass = shared.doors.door(entry.dataset).enter(question.epoch)?;
+    let door = shared.doors.door(entry.dataset);
+    let pass = door.enter(question.epoch)?;
     let server = connect(shared, question.database).await.ok()?;
-    Some((pass, server))
+    Some((door, pass, server))
+}
+
+async fn pass_to_server(
+    shared: &Shared,
+    door: &Door,
+    mut from: ReadHalf<PeerStream>,
+    mut to: OwnedWriteHalf,
+) -> io::Result<()> {
+    let mut buffer = vec![0; PIECE];
+    let mut tally = Tally::default();
+    loop {
+        let read = from.read(&mut buffer).await?;
+        let bytes = buffer.get(..read).unwrap_or_default();
+        if bytes.is_empty() {
+            return Ok(());
+        }
+        until_vouched(shared).await;
+        door.counters.count_statements(tally.feed(bytes));
+        to.write_all(bytes).await?;
+    }
+}
+
+async fn pass_to_client(
+    shared: &Shared,
+    mut notice: Notice,
+    mut from: OwnedReadHalf,
+    mut to: WriteHalf<PeerStream>,
+) -> io::Result<()> {
+    let mut buffer = vec![0; pipe::HEAD + PIECE];
+    let mut told = Ending::default();
+    loop {
+        let ending = notice.ending();
+        if ending != told {
+            let now = shared.clock.now();
+            to.write_all(&pipe::ending_frame(ending, now)).await?;
+            to.flush().await?;
+            told = ending;
+        }
+        let (head, room) = buffer.split_at_mut(pipe::HEAD);
+        let read = tokio::select! {
+            biased;
+            () = notice.changed() => continue,
+            read = from.read(room) => read?,
+        };
+        if read == 0 {
+            return Ok(());
+        }
+        head.copy_from_slice(&pipe::bytes_head(read));
+        to.write_all(buffer.get(..pipe::HEAD + read).unwrap_or_default())
+            .await?;
+        to.flush().await?;
+    }
+}
+
+/// Waits until our own gates can be believed: a node that was frozen sends nothing to its servers
+/// before it knows that it is still live.
+pub(super) async fn until_vouched(shared: &Shared) {
+    while !shared.doors.is_vouched() {
+        tokio::time::sleep(VOUCH_PAUSE).await;
+    }
 }
 
 /// Opens a session at this node's own server of a database.

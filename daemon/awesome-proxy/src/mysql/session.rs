@@ -1,62 +1,75 @@
-//! One session: greet, learn who, find the live node, let client and server agree, copy.
+//! One session: commands to the database's server one at a time, and from server to server.
+//!
+//! We follow what the client asks and what the server answers, as a server would: the next command
+//! is looked at when the last one's answer is over. So it is known at every moment whether something
+//! is under way, and nothing that may have reached a server is ever sent again. When the gate closes
+//! the session leaves (see `leave`), and is between servers until its client says something.
 
-use super::handshake::{BadLogin, Greeting, Login, LoginError, auth_switch};
-use super::packet::{Packet, Packets};
-use super::peer::{self, COPY_BYTES};
-use crate::gates::{Door, Pass};
-use crate::patience::Patience;
+mod change_user;
+mod exchange;
+mod leave;
+
+use super::carry::{Carried, LookBack};
+use super::command::Command;
+use super::error::SqlError;
+use super::handshake::Login;
+use super::login::{LoggedIn, NoSession, log_in};
+use super::native_password::{PROOF, Secret};
+use super::notice::Ending;
+use super::packet::{HEAD, LONGEST, Packets, read_head};
+use super::prepared::Statements;
+use super::reach::{NotReached, Server, Wish, either, in_time, loses_right, reach, within};
+use super::statement;
+use crate::gates::Door;
 use crate::routes::DatabaseEntry;
-use crate::shared::{Shared, Way};
-use bytes::BytesMut;
-use futures::future::BoxFuture;
-use hwc_api::ids::DatabaseId;
-use hwc_api::names::DatabaseUser;
-use hwc_runtime::dial::{PeerStream, Service};
-use hwc_runtime::random;
-use std::future::Future;
+use crate::shared::Shared;
+use bytes::Buf;
+use exchange::{Exchange, Ran, arrival, has_arrived, payload};
+use hwc_runtime::dial::PeerStream;
+use leave::{Departure, Stay};
 use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::io::AsyncWriteExt;
 
-/// Packets that a login may take after our greeting; plugins with several rounds take six.
-const LOGIN_PACKETS_MAX: usize = 32;
-/// We said one packet (AuthSwitchRequest) and the client one (its answer) of which the server knows
-/// nothing: its numbers are lower by this.
-const SHIFT: u8 = 2;
 /// Sessions that run when the daemon stops get this long to end: one page of a site.
 const STOPPING_GRACE: Duration = Duration::from_secs(2);
-
-/// Why there is no session.
-enum NoSession {
-    /// The client is told, as packet number so and so.
-    Tell(u8, LoginError),
-    /// The client left, or makes no sense.
-    Silent(io::Error),
-}
-
-impl From<io::Error> for NoSession {
-    fn from(error: io::Error) -> Self {
-        Self::Silent(error)
-    }
-}
-
-/// A session at the database's own server, here or on the live node.
-struct Server {
-    packets: Packets,
-    greeting: Greeting,
-    /// Ends when the session must.
-    stop: BoxFuture<'static, ()>,
-    pass: Option<Pass>,
-}
+/// Room for what a client or server says at once, to begin with. Idle sessions have no more.
+const ROOM: usize = 8 * 1024;
+/// How long a client may take to hear why its session is over.
+const LAST_WORD: Duration = Duration::from_secs(1);
+/// Commands up to this length are looked at whole before they are passed on.
+const WHOLE: usize = 64 * 1024;
 
 /// Serves one client to its end.
 pub(super) async fn serve(shared: Arc<Shared>, stream: PeerStream) {
     let mut client = Packets::new(stream);
     match log_in(&shared, &mut client).await {
-        Ok((server, door)) => {
-            door.counters.count_served();
-            copy(&shared, client, server).await;
+        Ok(logged_in) => {
+            logged_in.door.counters.count_served();
+            let LoggedIn {
+                entry,
+                door,
+                login,
+                nonce,
+                secret,
+                server,
+            } = logged_in;
+            let session = Session {
+                shared,
+                entry,
+                door,
+                login,
+                nonce,
+                secret,
+                client,
+                statements: Statements::default(),
+                stay: Stay::default(),
+                owes_loss: false,
+                look_back: None,
+                exchange: Exchange::default(),
+            };
+            session.run(server).await;
         }
         Err(NoSession::Tell(sequence, error)) => {
             tracing::debug!(code = error.code, message = %error.message, "mysql login refused");
@@ -69,303 +82,323 @@ pub(super) async fn serve(shared: Arc<Shared>, stream: PeerStream) {
 
 /// Tells a client that there are too many.
 pub(super) async fn refuse_for_number(stream: PeerStream) {
-    let error = LoginError::come_back("Too many connections to this server");
+    let error = SqlError::come_back("Too many connections to this server");
     let _gone = Packets::new(stream).write(0, &error.encode()).await;
 }
 
-async fn log_in(
-    shared: &Arc<Shared>,
-    client: &mut Packets,
-) -> Result<(Server, Arc<Door>), NoSession> {
-    let login = greet(shared, client).await?;
-    let entry = find(shared, &login)?;
-    let door = shared.doors.door(entry.dataset);
-    let mut server = match reach(shared, &door, entry, &login).await {
-        Ok(server) => server,
-        Err(error) => {
-            door.counters.count_failed();
-            return Err(NoSession::Tell(2, error));
-        }
-    };
-    agree(shared, client, &login, &mut server).await?;
-    Ok((server, door))
-}
-
-/// Greets and reads who it is.
-async fn greet(shared: &Shared, client: &mut Packets) -> Result<Login, NoSession> {
-    let thread = random::number_u32();
-    let greeting = Greeting::ours(&shared.config.mysql_version, thread, random::secret_bytes());
-    let limit = shared.config.limits.head;
-    in_time(limit, client.write(0, &greeting.encode())).await?;
-    let packet = in_time(limit, client.read()).await?;
-    let told = |error| NoSession::Tell(packet.sequence.wrapping_add(1), error);
-    if packet.sequence != 1 {
-        return Err(told(LoginError::bad_handshake("Bad handshake")));
-    }
-    Login::parse(&packet.payload).map_err(|bad| {
-        told(LoginError::bad_handshake(match bad {
-            BadLogin::Malformed => "Bad handshake",
-            BadLogin::Tls => "TLS is not offered here: the way is inside this machine",
-            BadLogin::TooOld => "This client is too old: it does not know authentication plugins",
-        }))
-    })
-}
-
-/// Finds the database that a user belongs to. Names that the servers keep for themselves are no
-/// user's: [`DatabaseUser`] refuses or the table does not know them.
-fn find(shared: &Shared, login: &Login) -> Result<DatabaseEntry, NoSession> {
-    let denied = || {
-        NoSession::Tell(
-            2,
-            LoginError::access_denied(&login.user, !login.answer.is_empty()),
-        )
-    };
-    let user = std::str::from_utf8(&login.user)
-        .ok()
-        .and_then(|user| DatabaseUser::parse(user).ok())
-        .ok_or_else(denied)?;
-    let entry = shared.table.load().database_of_user(&user);
-    let entry = entry.ok_or_else(denied)?;
-    if entry.is_suspended {
-        let error = LoginError {
-            message: "This account is suspended".to_owned(),
-            ..LoginError::access_denied(&login.user, true)
-        };
-        return Err(NoSession::Tell(2, error));
-    }
-    Ok(entry)
-}
-
-/// Finds the live node's server, waiting for it if need be, and reads its greeting. Nothing of the
-/// client's was sent so far: it may be tried as often as there is time.
-async fn reach(
-    shared: &Arc<Shared>,
-    door: &Arc<Door>,
+/// A client that is logged in, and what is known of its session.
+struct Session {
+    shared: Arc<Shared>,
     entry: DatabaseEntry,
-    login: &Login,
-) -> Result<Server, LoginError> {
-    let mut patience = Patience::new(shared, door, login.user.len() + login.attributes.len() + 64);
-    loop {
-        patience.look();
-        match try_reach(shared, door, entry.database).await {
-            Ok(Some(server)) if login.is_kept_by(&server.greeting) => return Ok(server),
-            Ok(Some(server)) => {
-                let version = String::from_utf8_lossy(&server.greeting.version).into_owned();
-                tracing::error!(database = %entry.database, %version,
-                    "this database's server lacks what clients were promised: all nodes must run the same MariaDB");
-                return Err(LoginError::bad_handshake(
-                    "This database's server is of another version",
-                ));
+    door: Arc<Door>,
+    login: Login,
+    /// What the client answers when it logs in anew.
+    nonce: [u8; PROOF],
+    /// With it the session can log in elsewhere.
+    secret: Option<Secret>,
+    client: Packets,
+    statements: Statements,
+    /// What is known of why it may have to stay where it is.
+    stay: Stay,
+    /// Its transaction was lost, and the client does not know it yet.
+    owes_loss: bool,
+    /// What the last statement left behind and we disturbed.
+    look_back: Option<LookBack>,
+    /// The command that is under way.
+    exchange: Exchange,
+}
+
+/// Where a session is.
+enum Place {
+    /// At a server. With the state that it brought there, until it has said something.
+    At(Box<Server>, Option<Carried>),
+    /// Between servers.
+    Between(Carried),
+    /// Nowhere: its state is lost. The client is told at its next command, and that is the end.
+    Lost,
+    Over,
+}
+
+/// What happens to a session that waits for its client.
+enum Event {
+    /// The head of a command and its first byte are there.
+    Command,
+    /// The server said something of its own accord.
+    Word,
+    /// The server is gone.
+    ServerGone,
+    /// The session must end.
+    Cut,
+    ClientGone,
+    /// The gate may have closed, or it is time to leave.
+    Ending,
+}
+
+impl Session {
+    async fn run(mut self, server: Server) {
+        let mut place = Place::At(Box::new(server), None);
+        loop {
+            place = match place {
+                Place::At(server, brought) => Box::pin(self.at(server, brought)).await,
+                Place::Between(carried) => Box::pin(self.between(carried)).await,
+                Place::Lost => {
+                    self.tell_lost().await;
+                    return;
+                }
+                Place::Over => return,
             }
-            Ok(None) => {}
-            Err(Unreached::Io(error)) => {
-                tracing::debug!(database = %entry.database, %error, "server not reached");
-            }
-            Err(Unreached::Told(error)) => return Err(error),
-        }
-        if let Err(reason) = patience.wait().await {
-            tracing::debug!(database = %entry.database, %reason, "mysql login given up");
-            return Err(LoginError::come_back(
-                "This database is on its way to another server; please try again",
-            ));
         }
     }
-}
 
-enum Unreached {
-    Io(io::Error),
-    /// The server itself says no.
-    Told(LoginError),
-}
-
-async fn try_reach(
-    shared: &Arc<Shared>,
-    door: &Arc<Door>,
-    database: DatabaseId,
-) -> Result<Option<Server>, Unreached> {
-    let (stream, stop, pass): (PeerStream, BoxFuture<'static, ()>, _) = match shared.way(door) {
-        Way::Here(pass) => {
-            let stream = peer::connect(shared, database).await;
-            let stream = Box::new(stream.map_err(Unreached::Io)?);
-            (stream, Box::pin(pass.cut()), Some(pass))
-        }
-        Way::Peer { node, epoch } => {
-            let dialled = shared.dial.dial(node, Service::Mysql).await;
-            let dialled = dialled.map_err(|error| Unreached::Io(io::Error::other(error)))?;
-            let asked = in_time(
-                shared.config.limits.connect,
-                peer::ask(dialled, database, epoch),
-            );
-            let Some(stream) = asked.await.map_err(Unreached::Io)? else {
-                return Ok(None);
+    /// Serves the client's commands at one server, until the session has to leave it.
+    async fn at(&mut self, mut server: Box<Server>, mut brought: Option<Carried>) -> Place {
+        let mut grace = std::pin::pin!(grace(Arc::clone(&self.shared)));
+        loop {
+            let ending = server.notice.ending();
+            if ending.is_closing {
+                if let Some(carried) = brought {
+                    // Its command was not sent yet.
+                    return Place::Between(carried);
+                }
+                match self.try_to_leave(&mut server, ending).await {
+                    Departure::Not => {}
+                    Departure::Place(place) => return place,
+                }
+            }
+            let event = tokio::select! {
+                biased;
+                () = &mut grace => return Place::Over,
+                event = self.next_event(&mut server) => event,
             };
-            let moved_on = Arc::clone(shared).moved_on(Arc::clone(door), node, epoch);
-            (stream, Box::pin(moved_on), None)
-        }
-        Way::Wait => return Ok(None),
-    };
-    let mut packets = Packets::new(stream);
-    let mut stop: BoxFuture<'static, ()> = Box::pin(either(
-        stop,
-        loses_right(Arc::clone(shared), door, database),
-    ));
-    let limit = shared.config.limits.mysql_greeting;
-    let greeted = in_time(limit, packets.read());
-    let packet = tokio::select! {
-        biased;
-        // The server may take long to start; a fence does not wait for it.
-        () = &mut stop => return Ok(None),
-        packet = greeted => packet.map_err(Unreached::Io)?,
-    };
-    if let Some(error) = told_by_server(&packet) {
-        return Err(Unreached::Told(error));
-    }
-    let greeting = Greeting::parse(&packet.payload)
-        .ok_or_else(|| Unreached::Io(io::Error::other("the server's greeting is none")))?;
-    Ok(Some(Server {
-        packets,
-        greeting,
-        stop,
-        pass,
-    }))
-}
-
-/// An error in place of a greeting, such as too many connections. It has no SQL state before the
-/// login (MariaDB), or has one.
-fn told_by_server(packet: &Packet) -> Option<LoginError> {
-    let rest = packet.payload.strip_prefix(&[0xff])?;
-    let (code, message) = rest.split_first_chunk::<2>()?;
-    let message = match message.strip_prefix(b"#") {
-        Some(with_state) => with_state.get(5..).unwrap_or_default(),
-        None => message,
-    };
-    Some(LoginError {
-        code: u16::from_le_bytes(*code),
-        state: b"08004",
-        message: String::from_utf8_lossy(message).into_owned(),
-    })
-}
-
-/// Lets the client answer the server's nonce and passes on what they say until the server is
-/// content, or is not: then its own error is the last that the client hears.
-async fn agree(
-    shared: &Shared,
-    client: &mut Packets,
-    login: &Login,
-    server: &mut Server,
-) -> Result<(), NoSession> {
-    let limit = shared.config.limits.head;
-    let switch = auth_switch(&server.greeting.nonce);
-    in_time(limit, client.write(2, &switch)).await?;
-    let answer = in_time(limit, client.read()).await?;
-    if answer.sequence != 3 {
-        let error = LoginError::bad_handshake("Packets out of order");
-        return Err(NoSession::Tell(answer.sequence.wrapping_add(1), error));
-    }
-    let login = login.encode_for_server(&answer.payload);
-    in_time(limit, server.packets.write(1, &login)).await?;
-    for _ in 0..LOGIN_PACKETS_MAX {
-        // Reading is cancel-safe; the one that has nothing to say is simply asked again.
-        let next = async {
-            tokio::select! {
-                said = server.packets.read() => Ok(Said::ByServer(said?)),
-                said = client.read() => Ok(Said::ByClient(said?)),
-                () = &mut server.stop => Err(io::Error::other("the database moved on")),
-            }
-        };
-        match in_time(limit, next).await? {
-            Said::ByClient(packet) => {
-                let sequence = packet.sequence.wrapping_sub(SHIFT);
-                in_time(limit, server.packets.write(sequence, &packet.payload)).await?;
-            }
-            Said::ByServer(packet) => {
-                let sequence = packet.sequence.wrapping_add(SHIFT);
-                in_time(limit, client.write(sequence, &packet.payload)).await?;
-                match packet.payload.first() {
-                    Some(0x00) => return Ok(()),
-                    Some(0xff) | None => {
-                        return Err(NoSession::Silent(io::Error::other("the server refused")));
+            match event {
+                Event::Ending => {}
+                Event::Word => {
+                    if self.pass_word(&mut server).await.is_err() {
+                        return Place::Over;
                     }
-                    Some(_) => {}
+                }
+                Event::Command => {
+                    let ran = tokio::select! {
+                        biased;
+                        () = &mut server.stop => Ran::Cut,
+                        () = &mut grace => Ran::Cut,
+                        ran = exchange::run(
+                            self, &mut server.packets, &server.greeting.nonce, server.pass.is_some(),
+                        ) => ran,
+                    };
+                    brought = None;
+                    match ran {
+                        Ran::Done => {}
+                        Ran::Over => return Place::Over,
+                        Ran::Cut | Ran::ServerGone => {
+                            return self.cut_short(server.notice.ending()).await;
+                        }
+                    }
+                }
+                // Idle, and yet not able to leave: its state is lost with the server.
+                Event::Cut | Event::ServerGone if server.notice.ending().is_planned() => {
+                    self.door.note_failed();
+                    return Place::Lost;
+                }
+                Event::Cut | Event::ServerGone | Event::ClientGone => return Place::Over,
+            }
+        }
+    }
+
+    /// Waits for what happens next.
+    async fn next_event(&mut self, server: &mut Server) -> Event {
+        let wake = self.stay.wake_at(server.notice.ending());
+        let wake = wake.map(|at| at.since(self.shared.clock.now()));
+        loop {
+            if has_arrived(&self.client.buffer) {
+                return Event::Command;
+            }
+            tokio::select! {
+                biased;
+                () = &mut server.stop => return Event::Cut,
+                read = self.client.fill(ROOM) => match read {
+                    Ok(0) | Err(_) => return Event::ClientGone,
+                    Ok(_) => {}
+                },
+                read = server.packets.fill(ROOM) => match read {
+                    Ok(0) | Err(_) => return Event::ServerGone,
+                    Ok(_) => return Event::Word,
+                },
+                () = server.notice.changed() => return Event::Ending,
+                () = tokio::time::sleep(wake.unwrap_or_default()), if wake.is_some() => {
+                    return Event::Ending;
                 }
             }
         }
     }
-    Err(NoSession::Silent(io::Error::other("a login without end")))
-}
 
-enum Said {
-    ByServer(Packet),
-    ByClient(Packet),
-}
-
-/// Copies both ways until one side ends, the dataset moves on, or the daemon stops.
-async fn copy(shared: &Shared, client: Packets, server: Server) {
-    let (mut client, said_by_client) = client.into_parts();
-    let Server {
-        packets,
-        stop,
-        pass,
-        ..
-    } = server;
-    let (mut server, said_by_server) = packets.into_parts();
-    let stopping = shared.tasks.token();
-    let grace = async {
-        stopping.cancelled().await;
-        tokio::time::sleep(STOPPING_GRACE).await;
-    };
-    let copied = async {
-        hand_over(&mut server, said_by_client).await?;
-        hand_over(&mut client, said_by_server).await?;
-        tokio::io::copy_bidirectional_with_sizes(&mut client, &mut server, COPY_BYTES, COPY_BYTES)
-            .await
-    };
-    tokio::select! {
-        biased;
-        () = stop => {}
-        () = grace => {}
-        // Either side may end without a word.
-        _ended = copied => {}
+    /// Passes on what a server says before it hangs up.
+    async fn pass_word(&mut self, server: &mut Server) -> io::Result<()> {
+        let said = server.packets.buffer.split();
+        let limit = self.shared.config.limits.stall;
+        in_time(limit, self.client.stream.write_all(&said)).await
     }
-    drop(pass);
-}
 
-async fn hand_over(to: &mut PeerStream, bytes: BytesMut) -> io::Result<()> {
-    if bytes.is_empty() {
-        return Ok(());
-    }
-    to.write_all(&bytes).await
-}
-
-/// Ends when the database's account is suspended or the database is deleted.
-fn loses_right(
-    shared: Arc<Shared>,
-    door: &Arc<Door>,
-    database: DatabaseId,
-) -> impl Future<Output = ()> + Send + 'static {
-    let mut changes = door.changes();
-    // Keeps the sender of `changes`.
-    let door = Arc::clone(door);
-    async move {
+    /// Waits between servers for the client to say something, and takes it to the live node then.
+    async fn between(&mut self, carried: Carried) -> Place {
+        let shared = Arc::clone(&self.shared);
+        let ends = loses_right(Arc::clone(&shared), &self.door, self.entry.database);
+        let mut ends = std::pin::pin!(either(ends, grace(Arc::clone(&shared))));
         loop {
-            let entry = shared.table.load().database(database);
-            if entry.is_none_or(|entry| entry.is_suspended) || changes.changed().await.is_err() {
-                break;
+            let arrival = tokio::select! {
+                biased;
+                () = &mut ends => return Place::Over,
+                () = tokio::time::sleep(carried.idle_max) => return Place::Over,
+                arrival = arrival(&mut self.client) => arrival,
+            };
+            let Ok(command) = arrival else {
+                return Place::Over;
+            };
+            if command == Some(Command::Quit) {
+                return Place::Over;
+            }
+            if command.is_some_and(|command| self.hears_of_loss(command)) {
+                if self.refuse(&SqlError::rolled_back()).await.is_err() {
+                    return Place::Over;
+                }
+                continue;
+            }
+            let wish = Wish {
+                login: &self.login,
+                secret: self.secret.as_ref(),
+                carried: Some(&carried),
+                waiting_bytes: self.client.buffer.len(),
+            };
+            let reached = tokio::select! {
+                biased;
+                () = &mut ends => return Place::Over,
+                reached = reach(&shared, &self.door, self.entry, wish) => reached,
+                () = leaves(&mut self.client) => return Place::Over,
+            };
+            match reached {
+                Ok((server, _)) => {
+                    self.look_back = Some(carried.look_back.clone());
+                    self.stay.arrive();
+                    return Place::At(Box::new(server), Some(carried));
+                }
+                Err(NotReached { error, is_final }) => {
+                    tracing::debug!(database = %self.entry.database, code = error.code,
+                        message = %error.message, "a session found no server");
+                    self.door.counters.count_failed();
+                    if self.refuse(&error).await.is_err() || is_final {
+                        return Place::Over;
+                    }
+                }
             }
         }
-        drop(door);
+    }
+
+    /// Ends a session whose server left, or had to be left, in the middle of a command. Where that
+    /// was planned the client is told, if it can still be told anything.
+    async fn cut_short(&mut self, ending: Ending) -> Place {
+        if ending.is_planned() {
+            self.door.note_failed();
+            let error = SqlError::shutdown("the statement was cut off, and was not tried again");
+            if let Some(sequence) = self.exchange.next_sequence() {
+                let word = error.encode();
+                let told = self.client.write(sequence, &word);
+                let _gone = within(LAST_WORD, told).await;
+            }
+        }
+        Place::Over
+    }
+
+    /// Tells the client at its next command that its session is lost.
+    async fn tell_lost(&mut self) {
+        let shared = Arc::clone(&self.shared);
+        let ends = loses_right(Arc::clone(&shared), &self.door, self.entry.database);
+        let told = async {
+            if arrival(&mut self.client).await? == Some(Command::Quit) {
+                return Ok(());
+            }
+            let error = SqlError::shutdown("this session could not be taken along");
+            self.refuse(&error).await
+        };
+        tokio::select! {
+            biased;
+            () = ends => {}
+            () = grace(shared) => {}
+            // The client may be gone.
+            _told = told => {}
+        }
+    }
+
+    /// Whether this command is the one that hears of a lost transaction.
+    fn hears_of_loss(&mut self, command: Command) -> bool {
+        let is_next = self.owes_loss && (command.is_statement() || command.begins_anew());
+        if !is_next {
+            return false;
+        }
+        self.owes_loss = false;
+        let text = payload(&self.client.buffer).get(1..).unwrap_or_default();
+        // What the client wants has happened.
+        let is_rollback = command == Command::Query && statement::is_rollback(text);
+        command.is_statement() && !is_rollback
+    }
+
+    /// Answers the command at the front of the client's buffer with an error; nobody else sees it.
+    async fn refuse(&mut self, error: &SqlError) -> io::Result<()> {
+        let sequence = self.drop_command().await?;
+        let limit = self.shared.config.limits.stall;
+        let word = error.encode();
+        let told = self.client.write(sequence.wrapping_add(1), &word);
+        in_time(limit, told).await
+    }
+
+    /// Reads the client's command to its end and forgets it; gives its last packet's number.
+    async fn drop_command(&mut self) -> io::Result<u8> {
+        loop {
+            while self.client.buffer.len() < HEAD {
+                self.hear_more().await?;
+            }
+            let (length, sequence) = read_head(&self.client.buffer).unwrap_or_default();
+            let mut left = HEAD + length;
+            while left > 0 {
+                if self.client.buffer.is_empty() {
+                    self.hear_more().await?;
+                }
+                let here = self.client.buffer.len().min(left);
+                self.client.buffer.advance(here);
+                left -= here;
+            }
+            if length < LONGEST {
+                return Ok(sequence);
+            }
+        }
+    }
+
+    async fn hear_more(&mut self) -> io::Result<()> {
+        match self.client.fill(ROOM).await? {
+            0 => Err(io::ErrorKind::UnexpectedEof.into()),
+            _ => Ok(()),
+        }
+    }
+
+    /// The session is as after its login.
+    fn begin_anew(&mut self) {
+        self.statements.clear();
+        self.stay.arrive();
+        self.look_back = None;
     }
 }
 
-async fn either(one: impl Future<Output = ()>, other: impl Future<Output = ()>) {
-    tokio::select! {
-        () = one => {}
-        () = other => {}
-    }
+/// Ends some time after the daemon begins to stop.
+async fn grace(shared: Arc<Shared>) {
+    shared.tasks.token().cancelled().await;
+    tokio::time::sleep(STOPPING_GRACE).await;
 }
 
-async fn in_time<T>(limit: Duration, work: impl Future<Output = io::Result<T>>) -> io::Result<T> {
-    tokio::time::timeout(limit, work)
-        .await
-        .unwrap_or_else(|_late| Err(io::ErrorKind::TimedOut.into()))
+/// Ends when a client leaves that waits for its answer.
+async fn leaves(client: &mut Packets) {
+    while client.buffer.len() < 2 * WHOLE {
+        if !matches!(client.fill(ROOM).await, Ok(1..)) {
+            return;
+        }
+    }
+    std::future::pending().await
 }

@@ -35,19 +35,34 @@ impl<'a> Fields<'a> {
         Some(text)
     }
 
-    /// Bytes after their length in MySQL's variable form.
-    pub fn with_length(&mut self) -> Option<&'a [u8]> {
-        let length = match self.u8()? {
-            short @ 0..=250 => usize::from(short),
-            0xfc => usize::from(self.u16()?),
+    /// A number in MySQL's variable form.
+    pub fn number(&mut self) -> Option<u64> {
+        Some(match self.u8()? {
+            short @ 0..=250 => u64::from(short),
+            0xfc => u64::from(self.u16()?),
             0xfd => {
                 let low = self.u16()?;
-                usize::from(low) | usize::from(self.u8()?) << 16
+                u64::from(low) | u64::from(self.u8()?) << 16
             }
-            // Nothing in a login is longer than 16 MiB; 0xfb and 0xff mean something else.
+            0xfe => u64::from_le_bytes(self.bytes(8)?.try_into().ok()?),
+            // 0xfb is NULL, and 0xff begins an error.
             _ => return None,
-        };
+        })
+    }
+
+    /// Bytes after their length in MySQL's variable form.
+    pub fn with_length(&mut self) -> Option<&'a [u8]> {
+        let length = usize::try_from(self.number()?).ok()?;
         self.bytes(length)
+    }
+
+    /// A value of a row in the text protocol: NULL as `Some(None)`.
+    pub fn value(&mut self) -> Option<Option<&'a [u8]>> {
+        if self.0.first() == Some(&0xfb) {
+            self.bytes(1)?;
+            return Some(None);
+        }
+        self.with_length().map(Some)
     }
 
     /// All that is left.

@@ -10,49 +10,79 @@ use tokio::sync::OnceCell;
 pub const USER: &str = "shop_user";
 pub const PASSWORD: &str = "correct horse";
 
-/// A running server; ends when dropped.
+/// A server, running or not; ends when dropped.
 pub struct Mariadb {
-    _server: tokio::process::Child,
-    _folder: tempfile::TempDir,
+    server: Option<tokio::process::Child>,
+    folder: tempfile::TempDir,
     pub socket: PathBuf,
 }
 
 impl Mariadb {
     /// Starts a server on a data directory of its own.
     pub async fn start() -> Self {
+        let template = TEMPLATE.get_or_init(template).await;
+        let mut server = Self::stopped();
+        server.take_data(template).await;
+        server.run().await;
+        server
+    }
+
+    /// A server without data.
+    pub fn stopped() -> Self {
         for program in ["/usr/sbin/mariadbd", "/usr/bin/mariadb"] {
             assert!(
                 Path::new(program).exists(),
                 "{program} is not there: install the packages in tools/test-packages.txt"
             );
         }
-        let template = TEMPLATE.get_or_init(template).await;
         let folder = tempfile::tempdir().expect("a temporary folder");
         let path = folder.path();
-        let (data, temporary) = (path.join("data"), path.join("tmp"));
-        run("cp", [Path::new("-a"), template, &data])
+        give_away(path);
+        let temporary = path.join("tmp");
+        std::fs::create_dir(&temporary).expect("a folder");
+        give_away(&temporary);
+        Self {
+            server: None,
+            socket: path.join("server.sock"),
+            folder,
+        }
+    }
+
+    /// Takes the data of a server that is stopped.
+    pub async fn follow(&self, other: &Self) {
+        assert!(other.server.is_none());
+        self.take_data(&other.folder.path().join("data")).await;
+    }
+
+    async fn take_data(&self, from: &Path) {
+        let data = self.folder.path().join("data");
+        let _nothing = std::fs::remove_dir_all(&data);
+        run("cp", [Path::new("-a"), from, &data])
             .success()
             .await
             .expect("copied");
-        std::fs::create_dir(&temporary).expect("a folder");
-        give_away(path);
-        give_away(&temporary);
+    }
+
+    /// Starts the server and waits until it listens.
+    pub async fn run(&mut self) {
+        let path = self.folder.path();
         let first = path.join("first.sql");
         std::fs::write(
             &first,
             format!(
-                "create database shop;\n\
-                 create user '{USER}'@'localhost' identified via mysql_native_password using password('{PASSWORD}');\n\
-                 create user 'other_user'@'localhost' identified via mysql_native_password using password('{PASSWORD}');\n\
+                "create database if not exists shop;\n\
+                 create user if not exists '{USER}'@'localhost' identified via mysql_native_password using password('{PASSWORD}');\n\
+                 create user if not exists 'other_user'@'localhost' identified via mysql_native_password using password('{PASSWORD}');\n\
                  grant all on shop.* to '{USER}'@'localhost';\n"
             ),
         )
         .expect("written");
-        let socket = path.join("server.sock");
-        let mut arguments = options(&data, &temporary);
+        let mut arguments = options(&path.join("data"), &path.join("tmp"));
         arguments.extend([
             "--skip-networking".to_owned(),
-            format!("--socket={}", socket.display()),
+            "--local-infile=1".to_owned(),
+            "--max-allowed-packet=64M".to_owned(),
+            format!("--socket={}", self.socket.display()),
             format!("--pid-file={}", path.join("server.pid").display()),
             format!("--init-file={}", first.display()),
         ]);
@@ -62,12 +92,19 @@ impl Mariadb {
             .stderr(std::process::Stdio::null())
             .spawn()
             .expect("mariadbd starts");
-        until(|| std::os::unix::net::UnixStream::connect(&socket).is_ok()).await;
-        Self {
-            _server: server,
-            _folder: folder,
-            socket,
-        }
+        self.server = Some(server);
+        until(|| std::os::unix::net::UnixStream::connect(&self.socket).is_ok()).await;
+    }
+
+    /// Stops the server in good order.
+    pub async fn stop(&mut self) {
+        let mut server = self.server.take().expect("it runs");
+        let pid = server.id().expect("it runs").to_string();
+        run("kill", ["-TERM", &pid])
+            .success()
+            .await
+            .expect("told to stop");
+        server.wait().await.expect("it ends");
     }
 }
 

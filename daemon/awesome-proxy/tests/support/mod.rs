@@ -4,8 +4,10 @@
 
 pub mod client;
 pub mod mariadb;
+pub mod moves;
 pub mod origin;
 pub mod scripted;
+pub mod sql;
 
 use futures::future::BoxFuture;
 use hwc_api::desired::Desired;
