@@ -54,6 +54,9 @@
 //! The leader of the registry must be shown every node's records (see
 //! [`StateMachine::audience`]): it gives new homes to copies.
 //!
+//! A registry view may leave out datasets that this node neither holds nor is to hold, unless it
+//! leads the registry; then other nodes' datasets are counted as far as they are known.
+//!
 //! **Moves.** [`StateMachine::can_move`] says whether [`DatasetEvent::MoveTo`] would do anything,
 //! and why not; asked and told without an event between the two, the answer holds. A move takes all
 //! of a site that is live here, each dataset by the protocol's planned move. Every phase of each
@@ -73,8 +76,8 @@
 //! # Inside
 //!
 //! `machine` routes and keeps deadlines; `ownership` is one dataset: facts, and the order in which
-//! they are judged; `ownership/*` are the transitions by family. `placement` chooses nodes for new
-//! datasets. Rules can be switched off for tests (`Bug`), to prove that the simulator notices.
+//! they are judged; `ownership/*` are the transitions by family. `planner` decides what goes beyond
+//! the protocol, and `placement` judges nodes for all of it. Rules can be switched off for tests (`Bug`), to prove that the simulator notices.
 
 mod action;
 mod bugs;

@@ -259,11 +259,11 @@ impl StateMachine {
                 changed.push(dataset);
             }
         }
-        for dataset in changed {
-            self.settle(now, dataset, actions);
+        for dataset in &changed {
+            self.settle(now, *dataset, actions);
         }
         self.with_planner(now, actions, |planner, planner_view, _| {
-            planner.learn_registry(&moves, planner_view);
+            planner.learn_registry(&changed, &moves, planner_view);
         });
     }
 

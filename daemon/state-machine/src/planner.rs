@@ -23,7 +23,9 @@ mod plan;
 mod rehome;
 mod sets;
 mod standing;
+mod together;
 mod traffic;
+mod unsettled;
 
 #[cfg(test)]
 mod tests;
@@ -41,11 +43,11 @@ use decisions::Decisions;
 use hwc_api::ids::{DatasetId, MoveId, NodeId, SiteId};
 use hwc_api::time::WallTime;
 use plan::Plan;
-use rehome::Rehoming;
 use serde::{Deserialize, Serialize};
 use standing::Standing;
 use std::collections::{BTreeMap, BTreeSet};
 use traffic::{Moment, Traffic};
+use unsettled::Rehoming;
 
 /// What the planner looks at besides its own state.
 #[derive(Clone, Copy)]
@@ -154,7 +156,7 @@ impl Planner {
         self.standing.learn(&facts, view.now);
         self.traffic.hear_others(&facts, view);
         let before = self.facts.as_ref();
-        if before.is_none_or(|before| rehome::differs(before, &facts)) {
+        if before.is_none_or(|before| unsettled::differs(before, &facts)) {
             self.rehoming.look_at_all();
         }
         self.facts = Some(facts);
@@ -165,9 +167,14 @@ impl Planner {
     }
 
     /// The registry's word; the ownerships have heard it before.
-    pub(crate) fn learn_registry(&mut self, moves: &BTreeMap<MoveId, PastMove>, view: View<'_>) {
+    pub(crate) fn learn_registry(
+        &mut self,
+        changed: &[DatasetId],
+        moves: &BTreeMap<MoveId, PastMove>,
+        view: View<'_>,
+    ) {
         self.traffic.learn_past(moves, view);
-        self.rehoming.look_at_all();
+        self.rehoming.look_at(changed);
     }
 
     /// This node stood still: what it knew of the cluster is old, what it planned is void.

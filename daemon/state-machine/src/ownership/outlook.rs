@@ -103,6 +103,15 @@ impl Ownership {
         }
     }
 
+    /// Whether `node` is known to hold a copy.
+    pub(crate) fn holds_copy(&self, node: NodeId, me: NodeId, peers: &Peers) -> bool {
+        if node == me {
+            return self.has_copy();
+        }
+        self.known(node, peers)
+            .is_some_and(|record| record.has_copy)
+    }
+
     /// The nodes known to hold a copy, this one included.
     pub(crate) fn copy_holders(&self, me: NodeId, peers: &Peers) -> BTreeSet<NodeId> {
         let others = self.views.keys().copied();

@@ -6,17 +6,18 @@ use crate::facts::ClusterFacts;
 use crate::placement::{self, NodeCandidate, Purpose, Request};
 use hwc_api::explanation::Candidate;
 use hwc_api::ids::{DatasetId, NodeId};
+use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Datasets of one node.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 struct Count {
     holds: u32,
     serves: u32,
 }
 
 /// Datasets of all nodes, counted once for many judgements.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub(super) struct Census(BTreeMap<NodeId, Count>);
 
 impl Census {

@@ -12,6 +12,9 @@ const MOST_PER_DATASET: usize = 8;
 /// Datasets with decisions kept. A node of ten thousand remembers those of the last incident.
 const MOST_DATASETS: usize = 1_024;
 
+/// Candidates kept per decision, the best ones: in a cluster of thousands nobody reads them all.
+pub(super) const MOST_CANDIDATES: usize = 16;
+
 /// The newest decisions.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub(crate) struct Decisions {
@@ -50,7 +53,8 @@ impl Decisions {
 impl Planner {
     /// Notes a decision and has it logged. That something stays for the same reason as before is
     /// said once.
-    pub(super) fn decided(&mut self, decision: Decision, output: &mut Output) {
+    pub(super) fn decided(&mut self, mut decision: Decision, output: &mut Output) {
+        decision.candidates.truncate(MOST_CANDIDATES);
         let before = self.decisions.newest(decision.dataset);
         let is_repeated = matches!(decision.outcome, Outcome::Stay { .. })
             && before.is_some_and(|before| before.outcome == decision.outcome);

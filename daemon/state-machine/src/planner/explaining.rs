@@ -1,6 +1,7 @@
 //! Why a dataset is where it is: what would happen to it now, and what was decided before.
 
 use super::census::{Census, Subject};
+use super::decisions::MOST_CANDIDATES;
 use super::load::Points;
 use super::{Output, Planner, View};
 use crate::facts::ClusterFacts;
@@ -15,10 +16,11 @@ impl Planner {
         let ownership = view.datasets.get(&dataset)?;
         let facts = self.facts.as_ref();
         let candidates = facts.map(|facts| self.places(dataset, ownership, facts, view));
-        let candidates = candidates.unwrap_or_default();
+        let mut candidates = candidates.unwrap_or_default();
         let obstacle = facts
             .filter(|_| ownership.is_open())
             .and_then(|facts| self.present_obstacle(dataset, &candidates, facts, view));
+        candidates.truncate(MOST_CANDIDATES);
         Some(DatasetExplanation {
             dataset,
             by: view.me,

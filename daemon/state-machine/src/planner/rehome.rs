@@ -7,78 +7,23 @@
 use super::census::{Census, Subject};
 use super::load::Share;
 use super::sets::{Membership, Present, next_set};
+use super::unsettled::{Proposal, Rehoming};
 use super::{Output, Planner, UnitKey, View};
 use crate::action::Command;
 use crate::bugs::Bug;
-use crate::facts::{ClusterFacts, NodeFacts};
+use crate::facts::ClusterFacts;
 use crate::placement::NodeCandidate;
-use crate::time::Millis;
 use hwc_api::explanation::{Decision, Outcome};
 use hwc_api::ids::{DatasetId, NodeId};
-use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Whole copies that a node takes in, or sends out, at a time: enough to keep a disk busy.
 const COPIES_AT_ONCE: u32 = 2;
-/// All sets are looked at this often even if nothing is known to have changed.
-const LOOK_AGAIN_MS: u64 = 60_000;
-
-/// Sets that are judged at a time, those that waited longest first: a thousand nodes times a
-/// hundred thousand sets is too much for one step.
-const MOST_JUDGED: usize = 128;
+/// Sets for which all nodes are judged at a time, those that waited longest first: a thousand
+/// nodes times a hundred thousand sets is too much for one step.
+const MOST_JUDGED: usize = 32;
 /// And the next ones so much later.
 const JUDGE_AGAIN_MS: u64 = 250;
-
-/// A set that is not as it should be, or not known to be.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-struct Unsettled {
-    /// The set as it is.
-    replicas: Vec<NodeId>,
-    /// Since when it is so, as far as this node knows.
-    since: Millis,
-    judged_at: Option<Millis>,
-    proposed: Option<Proposal>,
-}
-
-/// What was proposed, and is not seen in the registry yet.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-struct Proposal {
-    at: Millis,
-    added: Vec<NodeId>,
-}
-
-/// What the leader keeps of sets between two looks.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
-pub(crate) struct Rehoming {
-    unsettled: BTreeMap<DatasetId, Unsettled>,
-    /// The nodes that are down for longer than a restart takes.
-    lost: BTreeSet<NodeId>,
-    /// When all sets are looked at again; none: now.
-    look_at: Option<Millis>,
-}
-
-impl Rehoming {
-    pub(super) fn look_at_all(&mut self) {
-        self.look_at = None;
-    }
-}
-
-/// Whether other sets may be right by these facts than by those before.
-pub(super) fn differs(before: &ClusterFacts, facts: &ClusterFacts) -> bool {
-    let is_alike = |one: &NodeFacts, other: &NodeFacts| {
-        one.zone == other.zone
-            && one.is_hosting == other.is_hosting
-            && one.is_draining == other.is_draining
-            && one.may_lack_copies == other.may_lack_copies
-            && one.is_up == other.is_up
-    };
-    (before.leader, before.is_writable) != (facts.leader, facts.is_writable)
-        || before.nodes.len() != facts.nodes.len()
-        || facts.nodes.iter().any(|(id, node)| {
-            let before = before.nodes.get(id);
-            before.is_none_or(|before| !is_alike(before, node))
-        })
-}
 
 impl Planner {
     pub(super) fn rehome(&mut self, facts: &ClusterFacts, view: View<'_>, output: &mut Output) {
@@ -91,102 +36,13 @@ impl Planner {
         self.settle_sets(facts, view, output);
     }
 
-    /// A node that is down for long enough counts as lost from now on.
-    fn note_losses(&mut self, facts: &ClusterFacts, view: View<'_>) {
-        let mut lost = BTreeSet::new();
-        for node in facts.nodes.keys() {
-            let Some(since) = self.standing.down_since(*node) else {
-                continue;
-            };
-            let lost_at = since.plus(view.timers.rehome_after_ms);
-            if lost_at <= view.now {
-                lost.insert(*node);
-            } else {
-                self.wake(view, lost_at);
-            }
-        }
-        if lost != self.rehoming.lost {
-            self.rehoming.lost = lost;
-            self.rehoming.look_at_all();
-        }
-    }
-
-    /// Looks at all sets, if that is due, for those that need attention.
-    fn find_unsettled(&mut self, facts: &ClusterFacts, view: View<'_>) {
-        if self.rehoming.look_at.is_some_and(|at| at > view.now) {
-            return;
-        }
-        let mut unsettled = BTreeMap::new();
-        for dataset in view.datasets.keys() {
-            if self.is_settled(*dataset, facts, view) {
-                continue;
-            }
-            let Some(policy) = view.policy(*dataset) else {
-                continue;
-            };
-            let before = self.rehoming.unsettled.remove(dataset);
-            let entry = before
-                .filter(|before| before.replicas == policy.replicas)
-                .unwrap_or_else(|| Unsettled {
-                    replicas: policy.replicas.clone(),
-                    since: view.now,
-                    judged_at: None,
-                    proposed: None,
-                });
-            unsettled.insert(*dataset, entry);
-        }
-        self.rehoming.unsettled = unsettled;
-        let again_at = view.now.plus(LOOK_AGAIN_MS);
-        self.rehoming.look_at = Some(again_at);
-    }
-
-    /// Whether a set is as it should be: enough good members, no others, each with its copy, not
-    /// all in one zone.
-    fn is_settled(&self, dataset: DatasetId, facts: &ClusterFacts, view: View<'_>) -> bool {
-        let Some(ownership) = view.datasets.get(&dataset) else {
-            return true;
-        };
-        let Some(policy) = ownership.policy() else {
-            return true;
-        };
-        if ownership.is_gone() {
-            return true;
-        }
-        let holders = ownership.copy_holders(view.me, view.peers);
-        let members = policy.replicas.iter();
-        let all_good = members.clone().all(|node| {
-            holders.contains(node) && self.membership(*node, facts) == Membership::Good
-        });
-        let zones: BTreeSet<_> = members
-            .filter_map(|node| facts.nodes.get(node))
-            .map(|node| &node.zone)
-            .collect();
-        all_good
-            && policy.replicas.len() == usize::from(policy.copies.max(1))
-            && (zones.len() != 1 || policy.replicas.len() < 2 || has_one_zone(facts))
-    }
-
-    fn membership(&self, node: NodeId, facts: &ClusterFacts) -> Membership {
-        let Some(known) = facts.nodes.get(&node) else {
-            return Membership::Removed;
-        };
-        if self.rehoming.lost.contains(&node) {
-            Membership::Lost
-        } else if !known.is_hosting {
-            Membership::NotHosting
-        } else if known.is_draining {
-            Membership::Drained
-        } else {
-            Membership::Good
-        }
-    }
-
     /// Proposes what is due, within the budget of copies, those with the fewest copies first.
     fn settle_sets(&mut self, facts: &ClusterFacts, view: View<'_>, output: &mut Output) {
         if self.rehoming.unsettled.is_empty() {
             return;
         }
-        let mut nodes = self.nodes_for_copies(facts, view);
+        let census = self.rehoming.census(view);
+        let mut nodes = self.nodes_for_copies(&census, facts, view);
         let mut copying = self.copying(facts, view);
         let mut order: Vec<_> = self
             .rehoming
@@ -198,14 +54,20 @@ impl Planner {
             })
             .collect();
         order.sort_unstable();
-        if order.len() > MOST_JUDGED {
-            self.wake(view, view.now.plus(JUDGE_AGAIN_MS));
-        }
-        for (_, _, dataset) in order.into_iter().take(MOST_JUDGED) {
-            self.settle_set(dataset, &mut nodes, &mut copying, facts, view, output);
+        let mut judged = 0;
+        for (_, _, dataset) in order {
+            if judged == MOST_JUDGED {
+                self.wake(view, view.now.plus(JUDGE_AGAIN_MS));
+                break;
+            }
+            let was_judged =
+                self.settle_set(dataset, &mut nodes, &mut copying, facts, view, output);
+            judged += usize::from(was_judged);
         }
     }
 
+    /// Proposes the next step of one set, if there is one. Returns whether all nodes were judged for
+    /// it, which takes time.
     fn settle_set(
         &mut self,
         dataset: DatasetId,
@@ -214,21 +76,20 @@ impl Planner {
         facts: &ClusterFacts,
         view: View<'_>,
         output: &mut Output,
-    ) {
-        let Some(unsettled) = self.rehoming.unsettled.get_mut(&dataset) else {
-            return;
+    ) -> bool {
+        let Some(unsettled) = self.rehoming.unsettled.get(&dataset) else {
+            return false;
         };
-        unsettled.judged_at = Some(view.now);
         let since = unsettled.since;
         let proposed_at = unsettled.proposed.as_ref().map(|proposal| proposal.at);
         let (Some(ownership), Some(policy)) = (view.datasets.get(&dataset), view.policy(dataset))
         else {
-            return;
+            return false;
         };
         let again_at = proposed_at.map(|at| at.plus(view.timers.propose_again_ms));
         if let Some(at) = again_at.filter(|at| *at > view.now) {
             self.wake(view, at);
-            return;
+            return false;
         }
         let trim_at = since.plus(view.timers.trim_after_ms);
         self.wake(view, trim_at);
@@ -256,19 +117,25 @@ impl Planner {
             may_trim: trim_at <= view.now && !self.is_target(dataset, &policy.replicas, facts),
             may_lack_copies: is_drained_for_all,
         };
+        let has_budget = |node: &NodeId| {
+            copying
+                .get(node)
+                .is_none_or(|count| *count < COPIES_AT_ONCE)
+        };
+        if present.wants_more() && !present.live.iter().all(has_budget) {
+            return false;
+        }
+        let is_judged = present.wants_more();
+        if let Some(unsettled) = self.rehoming.unsettled.get_mut(&dataset) {
+            unsettled.judged_at = is_judged.then_some(view.now);
+        }
         let wanted = next_set(&present, nodes, |node| self.is_steady(node, view));
         let Some(wanted) = wanted else {
-            return;
+            return is_judged;
         };
         let takers = wanted.added.iter().copied().chain(present.live);
-        let is_within_budget = wanted.added.is_empty()
-            || takers.clone().all(|node| {
-                copying
-                    .get(&node)
-                    .is_none_or(|count| *count < COPIES_AT_ONCE)
-            });
-        if !is_within_budget {
-            return;
+        if !wanted.added.is_empty() && !takers.clone().all(|node| has_budget(&node)) {
+            return is_judged;
         }
         for taker in takers.filter(|_| !wanted.added.is_empty()) {
             *copying.entry(taker).or_default() += 1;
@@ -305,6 +172,7 @@ impl Planner {
             });
         }
         self.wake(view, view.now.plus(view.timers.propose_again_ms));
+        is_judged
     }
 
     /// Whether a member was added for a move that is planned or under way.
@@ -353,21 +221,17 @@ impl Planner {
             .unwrap_or_default()
     }
 
-    fn nodes_for_copies(&self, facts: &ClusterFacts, view: View<'_>) -> Vec<NodeCandidate> {
+    fn nodes_for_copies(
+        &self,
+        census: &Census,
+        facts: &ClusterFacts,
+        view: View<'_>,
+    ) -> Vec<NodeCandidate> {
         let subject = Subject {
             key: UnitKey::Dataset(DatasetId(0)),
             datasets: &[],
             here: NodeId(0),
         };
-        self.nodes(&Share::default(), subject, &Census::take(view), facts, view)
+        self.nodes(&Share::default(), subject, census, facts, view)
     }
-}
-
-fn has_one_zone(facts: &ClusterFacts) -> bool {
-    let zones = facts
-        .nodes
-        .values()
-        .filter(|node| node.is_hosting && !node.is_draining && node.is_up)
-        .map(|node| &node.zone);
-    zones.collect::<BTreeSet<_>>().len() < 2
 }

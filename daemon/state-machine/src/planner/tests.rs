@@ -13,3 +13,4 @@ mod drain;
 mod explain;
 mod journal;
 mod rehome;
+mod sets;
