@@ -407,6 +407,8 @@ impl World {
             ForNode::Registry => {
                 let view = self.registry_for(id);
                 self.tell(id, Event::Registry(view));
+                let facts = self.facts();
+                self.tell(id, Event::Cluster(facts));
             }
             ForNode::AskForBoards => self.ask_for_boards(id),
         }

@@ -99,6 +99,9 @@ impl World {
                         .insert(dataset, snapshots.into_iter().collect());
                 }
             }
+            // The registry is another's, and nobody reads explanations here.
+            Command::SetReplicas { .. } | Command::Decided { .. } | Command::MoveChanged { .. } => {
+            }
             Command::TellOwner { .. } => {
                 self.note(format!(
                     "{id} tells the owner of dataset {dataset} of a divergent copy"

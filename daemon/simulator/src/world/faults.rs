@@ -6,9 +6,14 @@ use super::{
     RegistryView, Temper, World,
 };
 use crate::disk::Disk;
+use hwc_api::balancing::{Balancing, NodeLoad};
+use hwc_api::ids::AccountId;
+use hwc_api::moves::MoveReason;
+use hwc_api::names::ZoneName;
 use hwc_api::time::WallTime;
-use hwc_state_machine::InventoryItem;
+use hwc_state_machine::{ClusterFacts, InventoryItem, NodeFacts};
 use rand::Rng;
+use std::collections::BTreeMap;
 
 impl World {
     /// Starts a node that is down.
@@ -40,6 +45,8 @@ impl World {
         self.tell(id, Event::Booted { boot, inventory });
         let view = self.registry_for(id);
         self.tell(id, Event::Registry(view));
+        let facts = self.facts();
+        self.tell(id, Event::Cluster(facts));
         self.tell_later(id, 1, ForNode::AskForBoards);
     }
 
@@ -197,6 +204,8 @@ impl World {
             self.ghost.frozen_epochs.extend(served);
         }
         self.tell(id, Event::Gap { length_ms });
+        let facts = self.facts();
+        self.tell(id, Event::Cluster(facts));
     }
 
     /// Cuts the link between two nodes.
@@ -233,8 +242,12 @@ impl World {
             .entry(dataset)
             .or_insert_with(|| DatasetPolicy {
                 replicas: Vec::new(),
+                copies: 2,
                 created_index,
                 is_deleted: false,
+                unit: None,
+                pin: None,
+                hold_until: None,
             })
             .replicas = replicas;
         self.spread_registry();
@@ -253,7 +266,14 @@ impl World {
     pub fn move_to(&mut self, dataset: DatasetId, to: NodeId) {
         if let Some(live) = self.open_node(dataset) {
             self.note(format!("dataset {dataset} is to move from {live} to {to}"));
-            self.tell_dataset(live, dataset, DatasetEvent::MoveTo { node: to });
+            self.tell_dataset(
+                live,
+                dataset,
+                DatasetEvent::MoveTo {
+                    node: to,
+                    reason: MoveReason::Asked(AccountId(1)),
+                },
+            );
         }
     }
 
@@ -274,11 +294,42 @@ impl World {
         }
     }
 
+    /// The cluster as every node is told it: all nodes fit to host, nobody to change the registry,
+    /// nothing to balance. So the brains do what they are asked for, and nothing by themselves.
+    pub(super) fn facts(&self) -> ClusterFacts {
+        let node = NodeFacts {
+            zone: ZoneName::default(),
+            is_hosting: true,
+            is_draining: false,
+            may_lack_copies: false,
+            is_up: true,
+            is_well: true,
+            cores: 4,
+            load: NodeLoad::default(),
+            memory_total_bytes: 1 << 34,
+            memory_available_bytes: 1 << 33,
+            pool_total_bytes: 1 << 40,
+            pool_free_bytes: 1 << 39,
+        };
+        ClusterFacts {
+            now: WallTime::default(),
+            balancing: Balancing {
+                is_on: false,
+                ..Balancing::default()
+            },
+            leader: None,
+            is_writable: false,
+            nodes: self.nodes.keys().map(|id| (*id, node.clone())).collect(),
+            moves: Vec::new(),
+        }
+    }
+
     /// The registry as it is, for this node.
     pub(super) fn registry_for(&self, id: NodeId) -> RegistryView {
         RegistryView {
             my_join_index: self.nodes.get(&id).map_or(u64::MAX, |node| node.join_index),
             datasets: self.policies.clone(),
+            moves: BTreeMap::new(),
         }
     }
 }
