@@ -266,6 +266,12 @@ async fn what_the_live_node_never_had_whole_is_sent_again_and_the_rest_is_not() 
     let answer = ask(tasks, t.one.http, post("/count", &long)).await;
     assert_eq!(answer.status, 502);
     assert!(answer.text().contains("may or may not"), "{answer:?}");
+    // The same on a connection that was used before.
+    t.one.break_next(&[20_000]);
+    assert_eq!(ask(tasks, t.one.http, get("/")).await.status, 200);
+    let dials = t.one.dials();
+    let answer = ask(tasks, t.one.http, post("/count", &long)).await;
+    assert_eq!((answer.status.as_u16(), t.one.dials()), (502, dials));
     let counted = t.origin_two.counted();
     assert_eq!(counted, [("precious".into(), 1), (String::new(), 1)].into());
 }
@@ -278,8 +284,9 @@ async fn what_a_node_said_before_another_was_live_arrives() {
     let tasks = &t.cluster.tasks;
     let written = begin(tasks, t.one.http, post("/hold", "once"));
     until(|| t.origin_two.hits() == 1).await;
-    // The word of the new live node overtakes the answer of the old one.
+    // The word of the new live node overtakes the answer of the old one, by a lost packet's time.
     t.one.open(SITE, 2);
+    tokio::time::sleep(Duration::from_millis(100)).await;
     t.origin_two.let_go(1);
     let answer = soon(written).await.expect("answered");
     assert_eq!((answer.status.as_u16(), answer.text()), (200, "two"));
@@ -423,11 +430,13 @@ async fn a_download_under_way_goes_on_until_the_limit() {
 }
 
 #[tokio::test]
-async fn an_answer_that_the_site_is_done_with_does_not_hold_a_move_up() {
+async fn an_answer_on_its_way_to_a_slow_visitor_arrives_whole_after_the_move() {
     let t = two_nodes(Limits::default()).await;
     t.one.open(SITE, 1);
-    // A visitor who takes nothing: the answer stands in buffers on its way.
-    let mut visitor = TcpStream::connect(t.one.http).await.expect("connected");
+    // A visitor who takes nothing, with little room: the answer stands in buffers on its way.
+    let socket = tokio::net::TcpSocket::new_v4().expect("a socket");
+    socket.set_recv_buffer_size(4096).expect("little room");
+    let mut visitor = socket.connect(t.one.http).await.expect("connected");
     let head = format!("GET /large HTTP/1.1\r\nHost: {HOST}\r\nConnection: close\r\n\r\n");
     visitor.write_all(head.as_bytes()).await.expect("written");
     visitor.readable().await.expect("an answer");

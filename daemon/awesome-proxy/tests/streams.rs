@@ -223,13 +223,16 @@ async fn an_early_answer_arrives_although_the_body_still_comes() {
     let answer = "HTTP/1.1 403 Forbidden\r\nContent-Length: 2\r\n\r\nno";
     let (_cluster, node, _origin) = before_script(answer, Limits::default()).await;
     let mut visitor = TcpStream::connect(node.http).await.expect("connected");
-    let head = format!("POST / HTTP/1.1\r\nHost: {HOST}\r\nContent-Length: 200000\r\n\r\n");
+    let head = format!("POST / HTTP/1.1\r\nHost: {HOST}\r\nContent-Length: 300000\r\n\r\n");
     visitor.write_all(head.as_bytes()).await.expect("written");
     visitor.write_all(&[b'x'; 50_000]).await.expect("written");
     let got = read_until(&mut visitor, "\r\n\r\nno").await;
     assert!(got.starts_with("HTTP/1.1 403 "), "{got}");
     // The rest is read and thrown away for a while; then the connection ends.
-    let _refused = visitor.write_all(&[b'x'; 50_000]).await;
+    for _ in 0..3 {
+        visitor.write_all(&[b'x'; 50_000]).await.expect("taken");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
     assert_eq!(read_to_close(&mut visitor).await, "");
 }
 
