@@ -5,6 +5,24 @@
 //! end first, within a limit; what can't be carried ends with an error. No statement that may have
 //! reached a server is ever sent again.
 //!
+//! # What becomes of whom when a database is cleared for a move
+//!
+//! | who | fate |
+//! | --- | --- |
+//! | a new session, at any node | waits before its login, then goes to the new live node; 1040 when its time is over or there is no room |
+//! | an idle session outside a transaction | leaves with its variables (also the user's own), schema, and prepared statements; its next command waits for the new live node |
+//! | what the last statement left behind | `LAST_INSERT_ID()` and `FOUND_ROWS()` go along; a next statement that asks for warnings or `ROW_COUNT()` gets 1053 instead of a wrong answer |
+//! | a running statement | ends, and its session leaves; cut, 1053 where whole packets were passed on, else the connection breaks; nobody sends it again |
+//! | a transaction | ends, and its session leaves; at the limit it is rolled back, its next statement gets 1053, and the session goes on |
+//! | temporary tables, locks, handlers, statements prepared by name, open cursors | the session stays until the limit; then its next command gets 1053 and it ends |
+//! | a session whose password we do not know (it was changed just now) | the same |
+//!
+//! The limit is that of `AwesomeProxy::clear`; the last ones leave a moment before it. A fence without
+//! a move ends all sessions at once, without a word. What no server tells and no text shows is not
+//! carried: the `LASTVAL()` of a sequence.
+//!
+//! # Where what is
+//!
 //! - [`login`]: greet, learn the user, find its database, log in there; [`handshake`] and
 //!   [`native_password`] are its packets and its proof.
 //! - [`reach`]: the way to the live node's server; [`peer`] and [`pipe`]: through another node.

@@ -30,6 +30,8 @@ use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 const DATABASE: DatasetId = DatasetId(2);
+/// Sessions that are held idle at once; a server takes 151.
+const IDLE: usize = 100;
 /// How long one measurement runs.
 const RUN: Duration = Duration::from_secs(3);
 
@@ -100,6 +102,8 @@ fn main() -> Result<()> {
         door.micros / direct.micros,
         door.door_micros
     );
+    let kilobytes = client.block_on(measure_idle(&through, &user, &password))?;
+    println!("an idle session: {kilobytes:.1} KiB, its client's part included");
     Ok(())
 }
 
@@ -259,6 +263,30 @@ async fn measure_logins(
         micros: wall.as_secs_f64() * 1e6 / f64::from(count),
         door_micros: (cpu_nanos(door)? - cpu) / 1e3 / f64::from(count),
     })
+}
+
+/// Memory of this process for each idle session, KiB.
+async fn measure_idle(socket: &Path, user: &str, password: &str) -> Result<f64> {
+    let mut clients = Vec::with_capacity(IDLE);
+    let before = resident_kilobytes()?;
+    for _ in 0..IDLE {
+        match Sql::connect(socket, user, password).await {
+            Ok(mut sql) => {
+                answer_bytes(&mut sql, "SELECT 1").await?;
+                // Its buffers are not what is measured.
+                clients.push(sql.stream);
+            }
+            Err(failure) => bail!("no session: {failure:?}"),
+        }
+    }
+    Ok((resident_kilobytes()? - before) / f64::from(u32::try_from(IDLE)?))
+}
+
+fn resident_kilobytes() -> Result<f64> {
+    let status = std::fs::read_to_string("/proc/self/status")?;
+    let line = status.lines().find(|line| line.starts_with("VmRSS:"));
+    let number = line.and_then(|line| line.split_whitespace().nth(1));
+    Ok(number.context("a number")?.parse()?)
 }
 
 /// Length of a statement's answer, heads included.

@@ -8,6 +8,8 @@
 mod change_user;
 mod exchange;
 mod leave;
+mod passing;
+mod ready;
 
 use super::carry::{Carried, LookBack};
 use super::command::Command;
@@ -225,9 +227,7 @@ impl Session {
                     Ok(_) => return Event::Word,
                 },
                 () = server.notice.changed() => return Event::Ending,
-                () = tokio::time::sleep(wake.unwrap_or_default()), if wake.is_some() => {
-                    return Event::Ending;
-                }
+                () = pause(wake) => return Event::Ending,
             }
         }
     }
@@ -384,6 +384,14 @@ impl Session {
         self.statements.clear();
         self.stay.arrive();
         self.look_back = None;
+    }
+}
+
+/// Ends after a time, if there is one.
+async fn pause(time: Option<Duration>) {
+    match time {
+        Some(time) => tokio::time::sleep(time).await,
+        None => std::future::pending().await,
     }
 }
 

@@ -4,24 +4,21 @@
 //! client has, and under which number it would take an error.
 
 use super::change_user::change_user;
+use super::passing::{pass_answer, send};
+use super::ready::{Ready, make_ready, named_by};
 use super::{ROOM, Session, WHOLE};
-use crate::mysql::answer::{Answer, Form, Next, status};
+use crate::mysql::answer::{Answer, status};
 use crate::mysql::carry::look_back_again;
 use crate::mysql::command::Command;
 use crate::mysql::error::SqlError;
 use crate::mysql::native_password::PROOF;
 use crate::mysql::own::Unanswered;
-use crate::mysql::packet::{HEAD, LONGEST, Packets, read_head, write_head};
+use crate::mysql::packet::{HEAD, Packets, read_head};
 use crate::mysql::peer::until_vouched;
-use crate::mysql::prepared::{Execution, Standing, named, prepare_packet, put_number};
+use crate::mysql::prepared::named;
 use crate::mysql::statement::{self, Traits};
-use bytes::{Buf, Bytes, BytesMut};
-use hwc_runtime::dial::PeerStream;
+use bytes::{Bytes, BytesMut};
 use std::io;
-use tokio::io::AsyncWriteExt;
-
-/// Room for what follows the first bytes of an answer or command.
-const ROOM_MAX: usize = 64 * 1024;
 
 /// How a command ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -40,12 +37,12 @@ pub(super) enum Ran {
 #[derive(Debug, Default)]
 pub(super) struct Exchange {
     /// The client is done with its part, and its last packet had this number.
-    asked: Option<u8>,
-    answer: Option<Answer>,
+    pub asked: Option<u8>,
+    pub answer: Option<Answer>,
     /// Bytes at the front of the server's buffer that the client has yet to get.
-    unwritten: usize,
+    pub unwritten: usize,
     /// The number that the client is given for the statement that is being prepared.
-    number: u32,
+    pub number: u32,
 }
 
 impl Exchange {
@@ -210,153 +207,6 @@ async fn look_back(
     }
 }
 
-fn named_by(session: &Session, command: Command) -> Option<u32> {
-    let is_named = command.names_statement();
-    is_named.then(|| named(payload(&session.client.buffer)))?
-}
-
-/// Whether a statement can be used on the server.
-enum Ready {
-    Go,
-    /// There is nothing to be done, and nothing to be answered.
-    Nothing,
-    Refused(SqlError),
-}
-
-/// Makes the server know the statement that a command names, and the command name it as the server
-/// does.
-async fn make_ready(
-    session: &mut Session,
-    server: &mut Packets,
-    command: Command,
-    number: u32,
-) -> Result<Ready, Broken> {
-    if command == Command::CloseStatement {
-        let there = session.statements.close(number);
-        rename(session, there);
-        return Ok(if there.is_some() {
-            Ready::Go
-        } else {
-            Ready::Nothing
-        });
-    }
-    let there = match session.statements.standing(number) {
-        Standing::Ready(there) => Some(there),
-        Standing::Unknown => None,
-        Standing::Absent(text) => match prepare_again(session, server, number, &text).await? {
-            Ok(there) => Some(there),
-            Err(error) => return Ok(Ready::Refused(error)),
-        },
-    };
-    rename(session, there);
-    if matches!(command, Command::Execute | Command::BulkExecute) {
-        let buffer = &session.client.buffer;
-        match session.statements.execute(number, payload(buffer)) {
-            Execution::AsItIs => {}
-            Execution::Replace(front, with) => {
-                if !replace_front(&mut session.client.buffer, front, &with) {
-                    return Ok(Ready::Refused(no_statement()));
-                }
-            }
-            Execution::Impossible => return Ok(Ready::Refused(no_statement())),
-        }
-    }
-    if command == Command::SendLongData {
-        session.statements.note_long_data(number);
-    }
-    Ok(Ready::Go)
-}
-
-fn rename(session: &mut Session, there: Option<u32>) {
-    if let Some(command) = session.client.buffer.get_mut(HEAD..) {
-        put_number(command, there);
-    }
-}
-
-fn no_statement() -> SqlError {
-    SqlError::shutdown("a prepared statement could not be taken along")
-}
-
-/// Puts other bytes in place of a command's first ones; false where it would get too long.
-fn replace_front(buffer: &mut BytesMut, front: usize, with: &[u8]) -> bool {
-    let Some((length, sequence)) = read_head(buffer) else {
-        return false;
-    };
-    let new_length = length - front + with.len();
-    if new_length >= LONGEST {
-        return false;
-    }
-    let rest = buffer.get(HEAD + front..).unwrap_or_default();
-    let mut changed = BytesMut::with_capacity(HEAD + with.len() + rest.len());
-    changed.extend_from_slice(&write_head(new_length, sequence));
-    changed.extend_from_slice(with);
-    changed.extend_from_slice(rest);
-    *buffer = changed;
-    true
-}
-
-/// Prepares a statement on a server that does not know it.
-async fn prepare_again(
-    session: &mut Session,
-    server: &mut Packets,
-    number: u32,
-    text: &[u8],
-) -> Result<Result<u32, SqlError>, Broken> {
-    let written = server.stream.write_all(&prepare_packet(text)).await;
-    written.map_err(of_server)?;
-    let mut answer = Answer::new(Form::Prepared, session.login.dialect(), 0);
-    let mut error = None;
-    loop {
-        let is_first = answer.prepared().is_none() && error.is_none();
-        if is_first {
-            error = first_packet(server).await?;
-        } else if server.buffer.is_empty() {
-            fill(server, ROOM).await?;
-        }
-        let fed = answer.feed(&server.buffer);
-        let (used, next) = fed.map_err(|_malformed| Broken::Server)?;
-        server.buffer.advance(used);
-        if next == Next::Command {
-            break;
-        }
-    }
-    if let Some(error) = error {
-        return Ok(Err(error));
-    }
-    let head = answer.prepared().ok_or(Broken::Server)?;
-    let definitions = answer.definitions();
-    let is_same = session
-        .statements
-        .note_prepared_again(number, head, definitions);
-    Ok(if is_same {
-        Ok(head.id)
-    } else {
-        Err(no_statement())
-    })
-}
-
-/// Waits for an answer's first packet, which is short; gives the error in it.
-async fn first_packet(server: &mut Packets) -> Result<Option<SqlError>, Broken> {
-    loop {
-        if let Some((length, _)) = read_head(&server.buffer)
-            && server.buffer.len() >= HEAD + length
-        {
-            return Ok(SqlError::parse(payload(&server.buffer)));
-        }
-        if server.buffer.len() > WHOLE {
-            return Err(Broken::Server);
-        }
-        fill(server, ROOM).await?;
-    }
-}
-
-async fn fill(server: &mut Packets, room: usize) -> Result<(), Broken> {
-    match server.fill(room).await {
-        Ok(0) | Err(_) => Err(Broken::Server),
-        Ok(_) => Ok(()),
-    }
-}
-
 /// What has to be known of a command once it is answered.
 fn asked(session: &Session, command: Command, number: Option<u32>) -> Asked {
     let buffer = &session.client.buffer;
@@ -375,155 +225,6 @@ fn asked(session: &Session, command: Command, number: Option<u32>) -> Asked {
         text: (command == Command::Prepare && is_whole).then(|| Bytes::copy_from_slice(text)),
         option: text.first().copied().unwrap_or_default(),
     }
-}
-
-/// Sends the command; gives the number of its last packet. Once this has begun, nobody can tell
-/// whether the server has it.
-async fn send(session: &mut Session, server: &mut Packets) -> Result<u8, Broken> {
-    loop {
-        let (length, sequence) = head(&mut session.client).await?;
-        pass_from_client(session, server, HEAD + length).await?;
-        if length < LONGEST {
-            flush(&mut server.stream).await.map_err(of_server)?;
-            return Ok(sequence);
-        }
-    }
-}
-
-/// Passes on a file from the client, up to the empty packet at its end; gives that one's number.
-async fn send_file(session: &mut Session, server: &mut Packets) -> Result<u8, Broken> {
-    loop {
-        let (length, sequence) = head(&mut session.client).await?;
-        pass_from_client(session, server, HEAD + length).await?;
-        if length == 0 {
-            flush(&mut server.stream).await.map_err(of_server)?;
-            return Ok(sequence);
-        }
-    }
-}
-
-/// Waits for the head of the client's next packet.
-async fn head(client: &mut Packets) -> Result<(usize, u8), Broken> {
-    loop {
-        if let Some(head) = read_head(&client.buffer) {
-            return Ok(head);
-        }
-        fill_from_client(client, ROOM).await?;
-    }
-}
-
-async fn fill_from_client(client: &mut Packets, room: usize) -> Result<(), Broken> {
-    match client.fill(room).await {
-        Ok(0) | Err(_) => Err(Broken::Client),
-        Ok(_) => Ok(()),
-    }
-}
-
-async fn pass_from_client(
-    session: &mut Session,
-    server: &mut Packets,
-    count: usize,
-) -> Result<(), Broken> {
-    let mut left = count;
-    while left > 0 {
-        if session.client.buffer.is_empty() {
-            fill_from_client(&mut session.client, ROOM_MAX).await?;
-        }
-        let here = session.client.buffer.len().min(left);
-        let bytes = session.client.buffer.get(..here).unwrap_or_default();
-        let written = write_some(&mut server.stream, bytes).await;
-        let written = written.map_err(of_server)?;
-        session.client.buffer.advance(written);
-        left -= written;
-    }
-    Ok(())
-}
-
-/// Passes on the answer to its end.
-async fn pass_answer(session: &mut Session, server: &mut Packets) -> Result<(), Broken> {
-    let mut room = ROOM;
-    loop {
-        if server.buffer.is_empty() {
-            hear(session, server, room).await?;
-            room = ROOM_MAX;
-        }
-        let next = look_at_answer(session, server).await?;
-        while session.exchange.unwritten > 0 {
-            let bytes = server.buffer.get(..session.exchange.unwritten);
-            let bytes = bytes.unwrap_or_default();
-            let written = write_some(&mut session.client.stream, bytes).await;
-            let written = written.map_err(of_client)?;
-            server.buffer.advance(written);
-            session.exchange.unwritten -= written;
-        }
-        match next {
-            Next::More => {}
-            Next::Command => {
-                let flushed = flush(&mut session.client.stream).await;
-                return flushed.map_err(of_client);
-            }
-            Next::File => {
-                let flushed = flush(&mut session.client.stream).await;
-                flushed.map_err(of_client)?;
-                let sequence = send_file(session, server).await?;
-                if let Some(answer) = &mut session.exchange.answer {
-                    answer.go_on_after_file(sequence);
-                }
-            }
-        }
-    }
-}
-
-/// Waits for more from the server; notices when the client leaves meanwhile.
-async fn hear(session: &mut Session, server: &mut Packets, room: usize) -> Result<(), Broken> {
-    loop {
-        let client = &mut session.client;
-        tokio::select! {
-            biased;
-            read = server.fill(room) => return match read {
-                Ok(0) | Err(_) => Err(Broken::Server),
-                Ok(_) => Ok(()),
-            },
-            // It may send its next command already.
-            read = client.fill(ROOM), if client.buffer.len() < WHOLE => match read {
-                Ok(0) | Err(_) => return Err(Broken::Client),
-                Ok(_) => {}
-            },
-        }
-    }
-}
-
-/// Looks at what came of the answer; all that belongs to it is to be written then.
-async fn look_at_answer(session: &mut Session, server: &mut Packets) -> Result<Next, Broken> {
-    let is_prepared = |session: &Session| {
-        let answer = session.exchange.answer.as_ref()?;
-        answer.prepared()
-    };
-    let was_prepared = is_prepared(session).is_some();
-    let prepares = session
-        .exchange
-        .answer
-        .as_ref()
-        .is_some_and(|answer| answer.form() == Form::Prepared);
-    if prepares && !was_prepared {
-        // The statement's number may have to be another for the client.
-        first_packet(server).await?;
-    }
-    let Some(answer) = &mut session.exchange.answer else {
-        return Err(Broken::Server);
-    };
-    let (used, next) = answer
-        .feed(&server.buffer)
-        .map_err(|_malformed| Broken::Server)?;
-    session.exchange.unwritten = used;
-    if let Some(head) = answer.prepared().filter(|_| !was_prepared) {
-        let number = session.statements.number_for(head.id);
-        session.exchange.number = number;
-        if let Some(place) = server.buffer.get_mut(HEAD..) {
-            put_number(place, Some(number));
-        }
-    }
-    Ok(next)
 }
 
 /// Notes what a command that is answered has changed.
@@ -587,21 +288,6 @@ async fn refused_or_dropped(
     }
 }
 
-/// Writes some bytes, and says how many. Cancel-safe.
-///
-/// # Errors
-/// When the stream fails.
-pub(super) async fn write_some(stream: &mut PeerStream, bytes: &[u8]) -> io::Result<usize> {
-    match stream.write(bytes).await? {
-        0 => Err(io::ErrorKind::WriteZero.into()),
-        written => Ok(written),
-    }
-}
-
-async fn flush(stream: &mut PeerStream) -> io::Result<()> {
-    stream.flush().await
-}
-
 /// Gives back the room of a long command or answer.
 fn trim(buffer: &mut BytesMut) {
     if buffer.is_empty() && buffer.capacity() > 2 * ROOM {
@@ -609,10 +295,10 @@ fn trim(buffer: &mut BytesMut) {
     }
 }
 
-fn of_client(_error: io::Error) -> Broken {
+pub(super) fn of_client(_error: io::Error) -> Broken {
     Broken::Client
 }
 
-fn of_server(_error: io::Error) -> Broken {
+pub(super) fn of_server(_error: io::Error) -> Broken {
     Broken::Server
 }
