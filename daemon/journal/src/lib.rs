@@ -5,8 +5,8 @@
 //! a **journal** is one segment after the other. No IO here: the daemon writes segments to files,
 //! `hwc replay` and the panel read them.
 //!
-//! - [`format`]: how a segment is written: blocks of entries, compressed, each with its checksum.
-//! - [`write`]: makes segments.
+//! - [`mod@format`]: how a segment is written: blocks of entries, compressed, each with its checksum.
+//! - [`mod@write`]: makes segments.
 //! - [`read`]: reads a journal; damaged, cut short or foreign ones are told apart.
 //! - [`replay`]: steps through a journal with a real brain, and shows what it decided and why.
 
