@@ -26,14 +26,15 @@ use hwc_api::moves::Pause;
 use hwc_api::ownership::Epoch;
 use hwc_runtime::clock::{Clock, Moment};
 use std::collections::BTreeMap;
+use std::pin::pin;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 use tokio_util::sync::CancellationToken;
 
 /// One period during which the gate is open.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 struct Term {
     epoch: Epoch,
     /// Cancelled when the gate closes: whoever would stay for long makes ready to leave.
@@ -43,7 +44,7 @@ struct Term {
 }
 
 impl Term {
-    fn cut(self) {
+    fn cut(&self) {
         self.closing.cancel();
         self.cut.cancel();
     }
@@ -51,9 +52,9 @@ impl Term {
 
 #[derive(Debug, Default)]
 struct Gate {
-    open: Option<Term>,
+    open: Option<Arc<Term>>,
     /// The term before, whose guests may still be inside.
-    last: Option<Term>,
+    last: Option<Arc<Term>>,
     /// When the guests of a closed gate are cut, if that is settled.
     cut_at: Option<Moment>,
 }
@@ -63,7 +64,9 @@ struct Gate {
 pub struct Door {
     dataset: DatasetId,
     gate: Mutex<Gate>,
-    inside: watch::Sender<usize>,
+    inside: AtomicUsize,
+    /// Told when the last one has left.
+    left: Notify,
     /// Moves on at each change of the gate or of the dataset's route.
     changed: watch::Sender<u64>,
     waiting: AtomicUsize,
@@ -77,7 +80,8 @@ impl Door {
         Self {
             dataset,
             gate: Mutex::default(),
-            inside: watch::Sender::new(0),
+            inside: AtomicUsize::new(0),
+            left: Notify::new(),
             changed: watch::Sender::new(0),
             waiting: AtomicUsize::new(0),
             counters: Counters::default(),
@@ -103,11 +107,9 @@ impl Door {
     pub fn enter(self: &Arc<Self>, epoch: Epoch) -> Option<Pass> {
         let gate = self.lock();
         let term = gate.open.as_ref().filter(|term| term.epoch == epoch)?;
-        self.inside.send_modify(|inside| *inside += 1);
+        self.inside.fetch_add(1, Ordering::SeqCst);
         Some(Pass {
-            epoch,
-            closing: term.closing.clone(),
-            cut: term.cut.clone(),
+            term: Arc::clone(term),
             door: Arc::clone(self),
         })
     }
@@ -138,13 +140,13 @@ impl Door {
             others
                 .into_iter()
                 .chain(gate.open.take())
-                .for_each(Term::cut);
+                .for_each(|term| term.cut());
             gate.cut_at = None;
-            gate.open = Some(Term {
+            gate.open = Some(Arc::new(Term {
                 epoch,
                 closing: CancellationToken::new(),
                 cut,
-            });
+            }));
         }
         self.notify();
     }
@@ -164,7 +166,7 @@ impl Door {
             let mut gate = self.lock();
             // Cut before anybody hears that the gate is closed: there is no time to leave.
             let terms = [gate.open.take(), gate.last.take()];
-            terms.into_iter().flatten().for_each(Term::cut);
+            terms.into_iter().flatten().for_each(|term| term.cut());
         }
         self.notify();
     }
@@ -188,9 +190,19 @@ impl Door {
     }
 
     async fn drained(&self) {
-        let mut inside = self.inside.subscribe();
-        // The sender lives as long as `self`.
-        let _closed = inside.wait_for(|inside| *inside == 0).await;
+        loop {
+            let mut left = pin!(self.left.notified());
+            // Whoever leaves after this is heard.
+            left.as_mut().enable();
+            if self.inside() == 0 {
+                return;
+            }
+            left.await;
+        }
+    }
+
+    fn inside(&self) -> usize {
+        self.inside.load(Ordering::SeqCst)
     }
 
     fn lock(&self) -> MutexGuard<'_, Gate> {
@@ -225,8 +237,8 @@ impl Door {
     }
 
     fn stats(&self) -> DatasetStats {
-        self.counters
-            .read(self.waiting.load(Ordering::Relaxed), *self.inside.borrow())
+        let waiting = self.waiting.load(Ordering::Relaxed);
+        self.counters.read(waiting, self.inside())
     }
 }
 
@@ -234,39 +246,41 @@ impl Door {
 #[derive(Debug)]
 pub struct Pass {
     door: Arc<Door>,
-    epoch: Epoch,
-    closing: CancellationToken,
-    cut: CancellationToken,
+    term: Arc<Term>,
 }
 
 impl Pass {
     /// The epoch under which the holder entered.
     #[must_use]
-    pub const fn epoch(&self) -> Epoch {
-        self.epoch
+    pub fn epoch(&self) -> Epoch {
+        self.term.epoch
     }
 
     /// Ends when the gate closes: nobody new comes in, and a holder who would stay for long makes
     /// ready to leave. Cancel-safe.
     pub fn closing(&self) -> impl Future<Output = ()> + Send + 'static {
-        self.closing.clone().cancelled_owned()
+        let term = Arc::clone(&self.term);
+        async move { term.closing.cancelled().await }
     }
 
     /// Ends when the dataset is fenced: the holder must stop at once. Cancel-safe.
     pub fn cut(&self) -> impl Future<Output = ()> + Send + 'static {
-        self.cut.clone().cancelled_owned()
+        let term = Arc::clone(&self.term);
+        async move { term.cut.cancelled().await }
     }
 
     /// Whether the dataset was fenced since the holder entered.
     #[must_use]
     pub fn is_cut(&self) -> bool {
-        self.cut.is_cancelled()
+        self.term.cut.is_cancelled()
     }
 }
 
 impl Drop for Pass {
     fn drop(&mut self) {
-        self.door.inside.send_modify(|inside| *inside -= 1);
+        if self.door.inside.fetch_sub(1, Ordering::SeqCst) == 1 {
+            self.door.left.notify_waiters();
+        }
     }
 }
 
@@ -329,7 +343,7 @@ impl Doors {
         let door = self.door(dataset);
         door.settle_cut(self.clock.now().plus(deadline));
         let _in_time = tokio::time::timeout(deadline, door.drained()).await;
-        *door.inside.borrow()
+        door.inside()
     }
 
     /// The conductor looked at the clock and found no gap: the gates hold for another lease.
@@ -432,10 +446,10 @@ mod tests {
         doors.open(DATASET, epoch(1));
         let before = door.enter(epoch(1)).expect("open");
         doors.close(DATASET);
-        assert!(before.closing.is_cancelled());
+        assert!(before.term.closing.is_cancelled());
         doors.open(DATASET, epoch(1));
         let after = door.enter(epoch(1)).expect("open");
-        assert!(!before.is_cut() && !after.closing.is_cancelled());
+        assert!(!before.is_cut() && !after.term.closing.is_cancelled());
         doors.fence(DATASET);
         assert!(before.is_cut() && after.is_cut());
     }

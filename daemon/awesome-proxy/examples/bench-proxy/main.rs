@@ -35,6 +35,7 @@ struct Arguments {
     rounds: usize,
     seconds: f64,
     output: PathBuf,
+    /// Names of contenders, with commas between them.
     only: Option<String>,
 }
 
@@ -103,10 +104,8 @@ async fn bench(tasks: &Tasks, arguments: &Arguments) -> Result<()> {
     let contenders: Vec<_> = Contender::ALL
         .into_iter()
         .filter(|contender| {
-            arguments
-                .only
-                .as_ref()
-                .is_none_or(|only| only == contender.name())
+            let only = arguments.only.as_ref();
+            only.is_none_or(|only| only.split(',').any(|name| name == contender.name()))
         })
         .collect();
     let mut figures = Figures::default();

@@ -384,7 +384,7 @@ pub(super) fn finish<S: Source>(
     shared: &Arc<Shared>,
     errand: &Errand,
     head: AnswerHead,
-    exchange: Exchange<S>,
+    exchange: Box<Exchange<S>>,
     stop: Stop,
     pass: Option<(Pass, &Arc<Door>)>,
 ) -> Result<Answer<S>, Setback> {

@@ -8,7 +8,7 @@ use super::headers::{self, Asked, Field, Hold, Notes};
 use super::source::{BodyError, Source};
 use super::stop::Stop;
 use super::upstream::Line;
-use bytes::{Buf, Bytes, BytesMut};
+use bytes::Buf;
 use std::io;
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -93,7 +93,9 @@ pub(super) struct Exchange<S> {
     source: S,
     sending: Sending,
     is_chunked: bool,
-    out: BytesMut,
+    /// What is to be written, of which so much is.
+    out: Vec<u8>,
+    written: usize,
     /// Whether the request can't be sent again as it was: something was taken of its body, or the
     /// other side may have what it takes to carry it out.
     is_committed: bool,
@@ -122,7 +124,7 @@ impl<S: Source> Exchange<S> {
         is_announced: bool,
         patience: Duration,
         source: S,
-    ) -> Self {
+    ) -> Box<Self> {
         let holds = asked.map_or(Hold::Nothing, |asked| asked.holds);
         let mut head = Vec::with_capacity(errand.head_bytes() + 256);
         errand.write(&mut head, asked);
@@ -134,12 +136,14 @@ impl<S: Source> Exchange<S> {
             Hold::Nothing => Sending::Done,
         };
         line.timer.set(patience);
-        Self {
+        // It is handed on until the answer's end: in a box that costs a pointer.
+        Box::new(Self {
             line,
             source,
             sending,
             is_chunked: errand.is_chunked(holds),
-            out: BytesMut::from(Bytes::from(head)),
+            out: head,
+            written: 0,
             is_committed: false,
             commits_by_head: holds == Hold::Nothing,
             method: errand.method,
@@ -150,7 +154,7 @@ impl<S: Source> Exchange<S> {
             is_flushed: true,
             has_body,
             patience,
-        }
+        })
     }
 
     /// Gives back where the body comes from, and whether the request may have been carried out or
@@ -216,15 +220,21 @@ impl<S: Source> Exchange<S> {
                     Sending::Held | Sending::Flowing | Sending::Announced => Poll::Pending,
                 };
             }
-            match self.line.poll_write(cx, &self.out) {
+            let rest = self.out.get(self.written..).unwrap_or_default();
+            match self.line.poll_write(cx, rest) {
                 Poll::Pending => return Poll::Pending,
                 Poll::Ready(Ok(count)) if count > 0 => {
                     self.is_committed |= self.commits_by_head;
                     self.is_flushed = false;
-                    self.out.advance(count);
+                    self.written += count;
+                    if self.written >= self.out.len() {
+                        self.out.clear();
+                        self.written = 0;
+                    }
                 }
                 Poll::Ready(Ok(_) | Err(_)) => {
                     self.out.clear();
+                    self.written = 0;
                     self.sending = Sending::Broken;
                 }
             }

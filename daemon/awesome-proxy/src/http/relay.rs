@@ -15,7 +15,7 @@ use std::task::{Context, Poll};
 pub(super) struct Relay<S> {
     shared: Arc<Shared>,
     /// Where the rest comes from; none once all of it came.
-    exchange: Option<Exchange<S>>,
+    exchange: Option<Box<Exchange<S>>>,
     /// What was read ahead, in order.
     ahead: VecDeque<Piece>,
     stop: Stop,
@@ -27,7 +27,7 @@ pub(super) struct Relay<S> {
 impl<S: Source> Relay<S> {
     pub fn new(
         shared: &Arc<Shared>,
-        exchange: Exchange<S>,
+        exchange: Box<Exchange<S>>,
         stop: Stop,
         pass: Option<(Pass, Arc<Door>)>,
     ) -> Self {
@@ -74,7 +74,9 @@ impl<S: Source> Relay<S> {
 
     /// Whether the whole request was sent.
     pub fn is_sent(&self) -> bool {
-        self.exchange.as_ref().is_none_or(Exchange::is_sent)
+        self.exchange
+            .as_ref()
+            .is_none_or(|exchange| exchange.is_sent())
     }
 
     /// The next piece.
@@ -132,7 +134,7 @@ impl<S: Source> Relay<S> {
         {
             return;
         }
-        let parts = self.exchange.take().map(Exchange::take_apart);
+        let parts = self.exchange.take().map(|exchange| exchange.take_apart());
         if let Some((_source, Some(line))) = parts {
             self.shared.upstreams.keep(line, self.shared.clock.now());
         }

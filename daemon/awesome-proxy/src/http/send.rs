@@ -58,7 +58,7 @@ pub(super) async fn send<S: Source>(
     errand: &Errand,
     source: &mut Option<S>,
     stop: &mut Stop,
-) -> Result<(AnswerHead, Exchange<S>), SendError> {
+) -> Result<(AnswerHead, Box<Exchange<S>>), SendError> {
     // Over a kept connection may go what can be repeated, and what the other side must ask for.
     let may_be_kept = errand.is_repeatable() || way.asked.is_some();
     if may_be_kept && let Some(line) = shared.upstreams.take(way.upstream, shared.clock.now()) {
@@ -107,7 +107,7 @@ async fn attempt<S: Source>(
     errand: &Errand,
     source: &mut Option<S>,
     stop: &mut Stop,
-) -> Result<(AnswerHead, Exchange<S>), SendError> {
+) -> Result<(AnswerHead, Box<Exchange<S>>), SendError> {
     let Some(taken) = source.take() else {
         return Err(SendError::Gone);
     };

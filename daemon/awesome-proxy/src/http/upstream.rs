@@ -24,6 +24,8 @@ use tokio::net::{TcpStream, UnixStream};
 /// Unused connections to other nodes are closed after this, half of what the other side grants.
 /// Opening one costs a handshake.
 const PEER_IDLE: Duration = Duration::from_secs(30);
+/// A kept connection that was used within this is likely to be used again at once.
+const BUSY: Duration = Duration::from_secs(1);
 /// Room for the head of an answer and, with most, its body.
 const READ_MIN: usize = 16 * 1024;
 /// Room for what is read at a time of a long body.
@@ -244,9 +246,6 @@ impl Upstreams {
     pub(super) fn keep(&self, mut line: Line, since: Moment) {
         line.is_kept = true;
         line.timer.clear();
-        if line.bytes.capacity() > READ_MIN {
-            line.bytes = BytesMut::new();
-        }
         let mut kept = self.lock();
         let lines = kept.entry(line.upstream).or_default();
         if lines.len() < self.idle_per_upstream {
@@ -258,6 +257,9 @@ impl Upstreams {
     fn sweep(&self, now: Moment) {
         self.lock().retain(|upstream, lines| {
             lines.retain(|kept| now.since(kept.since) < self.idle_max(*upstream));
+            // Those that rest need no room to read into.
+            let resting = lines.iter_mut().filter(|kept| now.since(kept.since) > BUSY);
+            resting.for_each(|kept| kept.line.bytes = BytesMut::new());
             !lines.is_empty()
         });
     }
