@@ -180,7 +180,7 @@ impl Group {
         Arc::new(self.transport.clone())
     }
 
-    /// Admits newcomers from now on; see [`join::serve`].
+    /// Admits newcomers from now on, as far as `judge` lets them in.
     pub fn admit_newcomers<J, F>(&self, judge: J)
     where
         J: Fn(JoinRequest) -> F + Send + Sync + 'static,

@@ -15,7 +15,7 @@
 //!
 //! # What a content is
 //! One byte that says what follows, and SWIM's message, or a number to be given back (see
-//! [`super::acquaintance`]).
+//! `acquaintance`).
 
 use super::acquaintance::{Acquaintances, Announcement};
 use super::evidence::{Evidence, Sign};
