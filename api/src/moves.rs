@@ -17,6 +17,8 @@ pub enum MoveReason {
     Balance,
     /// It returns to the node that it is pinned to.
     Pin,
+    /// The rest of its site is live on another node.
+    Reunite,
 }
 
 /// What a move is doing just now.

@@ -13,6 +13,7 @@ move-reason-asked = von der Verwaltung gewünscht
 move-reason-drain = der Knoten wird geleert
 move-reason-balance = der Knoten war stärker belastet als ein anderer
 move-reason-pin = zurück auf den festgelegten Knoten
+move-reason-reunite = der Rest der Website liegt auf einem anderen Knoten
 move-visitors-wait = Besucher warten
 move-not-before = Nicht vor
 move-data = { $sent } gesendet, { $left } übrig

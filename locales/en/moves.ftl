@@ -13,6 +13,7 @@ move-reason-asked = an administrator asked for it
 move-reason-drain = its node is being drained
 move-reason-balance = its node was busier than another
 move-reason-pin = it returns to the node that it is pinned to
+move-reason-reunite = the rest of its site is on another node
 move-visitors-wait = Visitors wait
 move-not-before = Not before
 move-data = { $sent } sent, { $left } to go

@@ -129,6 +129,7 @@ pub const fn reason(reason: MoveReason) -> &'static str {
         MoveReason::Drain => "drain",
         MoveReason::Balance => "balance",
         MoveReason::Pin => "pin",
+        MoveReason::Reunite => "reunion",
     }
 }
 

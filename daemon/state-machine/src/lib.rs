@@ -62,7 +62,7 @@
 //! of a site that is live here, each dataset by the protocol's planned move. Every phase of each
 //! dataset is told by [`Command::MoveChanged`], the last one with its end, exactly one per dataset
 //! and move; [`StateMachine::moves`] says the same with the newest counts. Moves that the brain
-//! decides by itself (balance, drain, pin) look the same. A move is forgotten by a restart of the
+//! decides by itself (balance, drain, pin, reunion) look the same. A move is forgotten by a restart of the
 //! daemon: the executor writes no receipt then.
 //!
 //! **Proposals.** [`Command::SetReplicas`] is brought to the registry, wherever it is led; nothing

@@ -21,6 +21,7 @@ mod load;
 mod pins;
 mod plan;
 mod rehome;
+mod reunite;
 mod sets;
 mod standing;
 mod together;
@@ -43,6 +44,7 @@ use decisions::Decisions;
 use hwc_api::ids::{DatasetId, MoveId, NodeId, SiteId};
 use hwc_api::time::WallTime;
 use plan::Plan;
+use reunite::Reunion;
 use serde::{Deserialize, Serialize};
 use standing::Standing;
 use std::collections::{BTreeMap, BTreeSet};
@@ -139,6 +141,7 @@ pub(crate) struct Planner {
     /// Since when this node is busy.
     busy_since: Option<Millis>,
     rehoming: Rehoming,
+    reunion: Reunion,
     decisions: Decisions,
     /// When something is due without any event.
     wake_at: Option<Millis>,
@@ -185,6 +188,7 @@ impl Planner {
         self.traffic.forget_shown();
         self.busy_since = None;
         self.rehoming = Rehoming::default();
+        self.reunion = Reunion::default();
         self.call_off_all(CallOff::StoodStill, view, output);
     }
 
@@ -213,6 +217,7 @@ impl Planner {
         self.note_busy(&facts, view);
         self.empty_node(&facts, view, output);
         self.return_to_pins(&facts, view, output);
+        self.reunite(&facts, view, output);
         self.balance(&facts, view, output);
         self.rehome(&facts, view, output);
         self.facts = Some(facts);

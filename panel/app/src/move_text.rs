@@ -30,6 +30,7 @@ pub fn reason(reason: MoveReason) -> String {
         MoveReason::Drain => tr!("move-reason-drain"),
         MoveReason::Balance => tr!("move-reason-balance"),
         MoveReason::Pin => tr!("move-reason-pin"),
+        MoveReason::Reunite => tr!("move-reason-reunite"),
     }
 }
 

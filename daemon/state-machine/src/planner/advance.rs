@@ -6,6 +6,7 @@ use super::together::{have_files_left, keep_together, permit_closing, send_after
 use super::{MoveOrder, Output, Planner, UnitKey, View};
 use crate::action::Command;
 use crate::bugs::Bug;
+use crate::event::DatasetPolicy;
 use crate::facts::{ClusterFacts, NodeFacts};
 use crate::moves::{CallOff, MoveStage};
 use crate::ownership::{Following, MoveEnd, Ownership};
@@ -141,10 +142,17 @@ impl Planner {
                 (!is_leaving).then_some(CallOff::Needless)
             }
             MoveReason::Pin => (pin != Some(plan.to)).then_some(CallOff::Vetoed),
+            MoveReason::Reunite => {
+                let is_pinned_elsewhere = pin.is_some_and(|pin| {
+                    let node = facts.nodes.get(&pin);
+                    pin != plan.to && node.is_some_and(|node| closed_to_all(node).is_none())
+                });
+                let is_held = policy.is_some_and(|policy| self.is_held(policy, view));
+                (is_held || is_pinned_elsewhere).then_some(CallOff::Vetoed)
+            }
             MoveReason::Balance if !facts.balancing.is_on => Some(CallOff::Needless),
             MoveReason::Balance => {
-                let held_until = policy.and_then(|policy| policy.hold_until);
-                let is_held = held_until.is_some_and(|until| until > self.moment(view.now).wall);
+                let is_held = policy.is_some_and(|policy| self.is_held(policy, view));
                 let is_vetoed =
                     (is_held || pin.is_some()) && !view.bugs.has(Bug::VetoWindowSkipped);
                 if is_vetoed {
@@ -155,6 +163,11 @@ impl Planner {
                 (!still_helps).then_some(CallOff::Needless)
             }
         }
+    }
+
+    fn is_held(&self, policy: &DatasetPolicy, view: View<'_>) -> bool {
+        let wall = self.moment(view.now).wall;
+        policy.hold_until.is_some_and(|until| until > wall)
     }
 
     fn advance_part(
@@ -242,7 +255,7 @@ impl Planner {
             (MoveStage::Moved | MoveStage::UnderWay(_), _) => return,
             (MoveStage::CalledOff(_), MoveReason::Asked(_)) => return,
             (MoveStage::CalledOff(CallOff::Needless | CallOff::StoodStill), _) => return,
-            (MoveStage::CalledOff(_), MoveReason::Balance) => facts
+            (MoveStage::CalledOff(_), MoveReason::Balance | MoveReason::Reunite) => facts
                 .map_or(view.timers.retry_move_ms, |facts| {
                     u64::from(facts.balancing.cool_down_s) * 1_000
                 }),

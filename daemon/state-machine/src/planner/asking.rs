@@ -192,7 +192,7 @@ impl Planner {
                 Some((*dataset, Part::new(ownership, wish.to)))
             })
             .collect();
-        let can_veto = wish.reason == MoveReason::Balance;
+        let can_veto = matches!(wish.reason, MoveReason::Balance | MoveReason::Reunite);
         let notice_ms = i64::try_from(wish.notice_ms).unwrap_or(i64::MAX);
         let plan = Plan {
             to: wish.to,
@@ -289,7 +289,7 @@ impl Planner {
         match reason {
             MoveReason::Asked(_) => 0,
             MoveReason::Drain | MoveReason::Pin => view.timers.announce_ms,
-            MoveReason::Balance => veto_ms.max(view.timers.announce_ms),
+            MoveReason::Balance | MoveReason::Reunite => veto_ms.max(view.timers.announce_ms),
         }
     }
 

@@ -7,7 +7,7 @@
 //! cluster makes no moves; one that is busy everywhere makes none either.
 
 use super::asking::Wish;
-use super::census::{Census, Subject, common_holders};
+use super::census::{Census, Subject, beside, common_holders};
 use super::load::{Points, Share};
 use super::plan::Plan;
 use super::{Output, Planner, UnitKey, View};
@@ -17,10 +17,14 @@ use hwc_api::balancing::Balancing;
 use hwc_api::explanation::{Candidate, Decision, Obstacle, Outcome};
 use hwc_api::ids::{DatasetId, NodeId};
 use hwc_api::moves::MoveReason;
+use std::collections::BTreeSet;
 
 /// Less relief than this is no reason to move anything, percent points.
 const LEAST_GAIN_PERCENT: u32 = 3;
-/// Only so many of the heaviest sites are considered: lighter ones would not help.
+/// A move that is planned stays planned until the load is so far below busy, percent points:
+/// otherwise one around the limit is planned and called off by turns.
+const STILL_BUSY_PERCENT: u32 = 5;
+/// Only so many of the heaviest sites that may go are considered: lighter ones would not help.
 const MOST_CONSIDERED: usize = 50;
 /// Copying so much to a node that has no copy costs as much as not having to copy at all.
 const BYTES_PER_COST: u64 = 1 << 30;
@@ -102,7 +106,7 @@ impl Planner {
             let relief = self.relief(share, facts, view.me);
             (std::cmp::Reverse(relief), *key)
         });
-        units.truncate(MOST_CONSIDERED);
+        let mut considered = 0;
         let mut best: Option<HandOver> = None;
         let mut heaviest = None;
         for (key, datasets, share) in &units {
@@ -113,15 +117,19 @@ impl Planner {
             };
             let obstacle = match self.obstacle(subject, &facts.balancing, view) {
                 Some(obstacle) => Some(obstacle),
-                None => match self.option(subject, share, &census, facts, view) {
-                    Ok(option) => {
-                        if best.as_ref().is_none_or(|best| option.worth > best.worth) {
-                            best = Some(option);
+                None if considered == MOST_CONSIDERED => break,
+                None => {
+                    considered += 1;
+                    match self.option(subject, share, &census, facts, view) {
+                        Ok(option) => {
+                            if best.as_ref().is_none_or(|best| option.worth > best.worth) {
+                                best = Some(option);
+                            }
+                            None
                         }
-                        None
+                        Err(obstacle) => Some(obstacle),
                     }
-                    Err(obstacle) => Some(obstacle),
-                },
+                }
             };
             if heaviest.is_none() {
                 heaviest = self.speaker_of(datasets, view).zip(obstacle);
@@ -137,18 +145,32 @@ impl Planner {
         rules: &Balancing,
         view: View<'_>,
     ) -> Option<Obstacle> {
+        let mut policies = subject
+            .datasets
+            .iter()
+            .filter_map(|dataset| view.policy(*dataset));
+        if policies.any(|policy| policy.pin.is_some()) {
+            return Some(Obstacle::Pinned);
+        }
+        self.rest(subject, rules, view)
+    }
+
+    /// What keeps a unit here for a while: somebody's wish, or that it came lately.
+    pub(super) fn rest(
+        &self,
+        subject: Subject<'_>,
+        rules: &Balancing,
+        view: View<'_>,
+    ) -> Option<Obstacle> {
         let moment = self.moment(view.now);
         let mut policies = subject
             .datasets
             .iter()
             .filter_map(|dataset| view.policy(*dataset));
-        if policies.clone().any(|policy| policy.pin.is_some()) {
-            return Some(Obstacle::Pinned);
-        }
         if policies.any(|policy| policy.hold_until.is_some_and(|until| until > moment.wall)) {
             return Some(Obstacle::Held);
         }
-        let cool_down_ms = u64::from(rules.cool_down_s) * 1_000;
+        let cool_down_ms = cool_down_ms(rules);
         let is_cooling = subject.datasets.iter().any(|dataset| {
             self.traffic
                 .last_move(*dataset, moment)
@@ -170,12 +192,22 @@ impl Planner {
         view: View<'_>,
     ) -> Result<HandOver, Obstacle> {
         let most = most_load(&facts.balancing);
+        // A database apart from its site goes to it, or stays.
+        let beside = beside(subject.datasets, view);
         let candidates = self.candidates(subject, Some(most), census, facts, view);
+        let (moment, cool_down_ms) = (self.moment(view.now), cool_down_ms(&facts.balancing));
+        let relieved: BTreeSet<_> = subject
+            .datasets
+            .iter()
+            .filter_map(|dataset| self.traffic.relieved(*dataset, moment, cool_down_ms))
+            .collect();
         let fit = candidates
             .iter()
             .filter(|candidate| candidate.score.is_some())
+            .filter(|candidate| beside.is_none_or(|home| home == candidate.node))
             .filter(|candidate| self.is_steady(candidate.node, view))
             .filter(|candidate| !self.is_shunned(subject.key, candidate.node, view.now))
+            .filter(|candidate| !relieved.contains(&candidate.node))
             .filter(|candidate| {
                 let node = facts.nodes.get(&candidate.node);
                 node.is_some_and(|node| share.fits_memory(node))
@@ -252,7 +284,8 @@ impl Planner {
             .expected(plan.to, key, facts, view)
             .with(&share, target)
             .percent();
-        let is_busy = Points::of(here).percent() >= u32::from(facts.balancing.busy_percent);
+        let is_busy = Points::of(here).percent() + STILL_BUSY_PERCENT
+            >= u32::from(facts.balancing.busy_percent);
         is_busy
             && target.is_well
             && target_percent <= most_load(&facts.balancing)
@@ -283,6 +316,11 @@ impl Planner {
         };
         self.decided(decision, output);
     }
+}
+
+/// For how long what moved stays.
+fn cool_down_ms(rules: &Balancing) -> u64 {
+    u64::from(rules.cool_down_s) * 1_000
 }
 
 /// The most that a node may bear with what is handed to it.

@@ -32,7 +32,9 @@ impl Planner {
             return false;
         }
         let moment = self.moment(view.now);
-        let ahead = self.traffic.ahead_of(view.me, moment);
+        let mut ahead = self.traffic.ahead_of(view.me, moment);
+        // Those that wait for a target that takes no more for now take nobody else's turn.
+        ahead.retain(|(_, to)| self.traffic.incoming(*to).len() < at_once);
         let ahead_there = ahead.iter().filter(|(_, to)| *to == plan.to);
         let mut arriving: BTreeSet<_> = ahead_there.map(|(unit, _)| *unit).collect();
         arriving.extend(self.traffic.incoming(plan.to));

@@ -147,7 +147,7 @@ pub(super) fn common_holders(datasets: &[DatasetId], view: View<'_>) -> BTreeSet
 }
 
 /// For databases without their files: the node that serves those.
-fn beside(datasets: &[DatasetId], view: View<'_>) -> Option<NodeId> {
+pub(super) fn beside(datasets: &[DatasetId], view: View<'_>) -> Option<NodeId> {
     let first = *datasets.first()?;
     let files = view.policy(first)?.unit?.files;
     if datasets.contains(&files) {

@@ -81,6 +81,9 @@ impl Planner {
                 Some(Obstacle::Budget)
             };
         }
+        if let Some(obstacle) = self.reunion_obstacle(dataset, facts, view) {
+            return obstacle;
+        }
         let busy_percent = u32::from(rules.busy_percent);
         let load_percent = facts
             .nodes

@@ -13,4 +13,5 @@ mod drain;
 mod explain;
 mod journal;
 mod rehome;
+mod reunite;
 mod sets;

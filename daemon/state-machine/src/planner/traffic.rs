@@ -16,6 +16,10 @@ use std::collections::{BTreeMap, BTreeSet};
 /// both nodes: measured loads are averages over about as long.
 pub(crate) const MEMORY_MS: u64 = 60_000;
 
+/// What was taken off a node to spread load is not handed back to it within so many cool-downs: its
+/// measured load may not be what it takes, and the same would happen again.
+const RETURN_COOL_DOWNS: u64 = 6;
+
 /// A move that is shown, or was until lately.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 struct Shown {
@@ -171,7 +175,12 @@ impl Traffic {
         let now = moment.now;
         self.shown
             .retain(|_, shown| shown.is_present || now < shown.last.plus(MEMORY_MS));
-        let longest = cool_down_ms.max(MEMORY_MS);
+        for past in self.past.values_mut() {
+            past.when = past.when.not_after(moment);
+        }
+        let longest = cool_down_ms
+            .saturating_mul(RETURN_COOL_DOWNS)
+            .max(MEMORY_MS);
         self.past.retain(|_, past| past.age_ms(moment) < longest);
     }
 
@@ -183,6 +192,31 @@ impl Traffic {
     ) -> Option<(u64, Option<MoveReason>)> {
         let past = self.past.get(&dataset)?;
         Some((past.age_ms(moment), past.reason))
+    }
+
+    /// The node that `dataset` was taken off to spread load, and to which it does not return yet.
+    pub(crate) fn relieved(
+        &self,
+        dataset: DatasetId,
+        moment: Moment,
+        cool_down_ms: u64,
+    ) -> Option<NodeId> {
+        let past = self.past.get(&dataset)?;
+        // Until the receipt is there: as if.
+        let is_balance = past
+            .reason
+            .is_none_or(|reason| reason == MoveReason::Balance);
+        let until_ms = cool_down_ms.saturating_mul(RETURN_COOL_DOWNS);
+        (is_balance && past.age_ms(moment) < until_ms).then_some(past.from)
+    }
+
+    /// Whether another node than `me` moves something of `unit`; merely planned moves count unless
+    /// `but_planned`.
+    pub(crate) fn others_move(&self, unit: UnitKey, me: NodeId, but_planned: bool) -> bool {
+        self.shown.iter().any(|((from, _), shown)| {
+            let counts = shown.is_begun || !but_planned;
+            *from != me && shown.unit == unit && shown.is_present && counts
+        })
     }
 
     /// The units that are being moved, or were within the last minute.
@@ -266,6 +300,17 @@ impl Traffic {
     /// Whether anything left `node`, or is about to, and may still be measured there.
     pub(crate) fn is_handing_over(&self, node: NodeId) -> bool {
         self.shown.keys().any(|(from, _)| *from == node)
+    }
+}
+
+impl When {
+    /// What ended in the future ended now: some clock is wrong, and nothing may wait until another
+    /// one is as late.
+    fn not_after(self, moment: Moment) -> Self {
+        match self {
+            Self::Wall(at) if at > moment.wall => Self::Seen(moment.now),
+            Self::Wall(_) | Self::Seen(_) => self,
+        }
     }
 }
 

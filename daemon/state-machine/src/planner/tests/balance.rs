@@ -355,3 +355,95 @@ fn came_lately(desk: &mut Desk) {
     desk.past.insert(MoveId(9), past(C, ME, WallTime(5)));
     desk.registry();
 }
+
+#[test]
+fn moves_that_wait_for_their_target_keep_nobody_else_waiting() {
+    let mut desk = busy(1);
+    // D takes two for hours, and four more of a node whose turn comes first wait for it.
+    let first = NodeId(0);
+    desk.facts.nodes.insert(first, super::desk::node());
+    for dataset in [500, 510] {
+        desk.others_move(C, D, dataset, MovePhase::Copying);
+    }
+    for dataset in [520, 530, 540, 550] {
+        desk.others_move(first, D, dataset, MovePhase::Planned);
+    }
+    desk.wait(200_000);
+    assert!(desk.stages(files(1)).contains(&MoveStage::Moved));
+}
+
+#[test]
+fn receipts_from_the_future_stop_nothing_for_long() {
+    let mut desk = Desk::idle(1, &[ME, B]);
+    let ended_at = desk.facts.now.plus_ms(365 * 86_400_000);
+    for id in 1..=20 {
+        let mut past = past(B, ME, ended_at);
+        if id > 1 {
+            past.dataset.0 = 1_000 + id;
+        }
+        desk.past.insert(MoveId(id), past);
+    }
+    let mut restarted = desk.restarted();
+    restarted.wait(60_000);
+    restarted.bears(ME, 90);
+    restarted.takes(1, 1_000);
+    restarted.wait(500_000);
+    assert!(!is_moving(&restarted), "it counts as moved at the start");
+    restarted.wait(300_000);
+    assert!(restarted.stages(files(1)).contains(&MoveStage::Moved));
+}
+
+#[test]
+fn many_heavier_sites_that_must_stay_do_not_keep_a_lighter_one() {
+    let mut desk = busy(60);
+    for site in 1..=59 {
+        desk.takes(site, 60);
+        for dataset in [files(site), database(site)] {
+            desk.policies.get_mut(&dataset).expect("known").pin = Some(ME);
+        }
+    }
+    desk.takes(60, 50);
+    desk.facts_of(ME).cores = 1;
+    desk.facts_of(ME).load.cpu_millicores = 800;
+    desk.registry();
+    desk.wait(200_000);
+    assert!(desk.stages(files(60)).contains(&MoveStage::Moved));
+}
+
+#[test]
+fn a_load_around_the_limit_does_not_plan_and_call_off_by_turns() {
+    let mut desk = busy(1);
+    desk.bears(ME, 76);
+    desk.wait(125_000);
+    assert_eq!(desk.planned().get(&files(1)), Some(&B));
+    desk.bears(ME, 74);
+    desk.wait(40_000);
+    assert_eq!(desk.stages(files(1)).last(), Some(&MoveStage::Moved));
+}
+
+#[test]
+fn what_was_taken_off_a_node_is_not_handed_back_to_it() {
+    for (reason, expected) in [
+        (MoveReason::Balance, C),
+        (MoveReason::Drain, B),
+        (MoveReason::Asked(hwc_api::ids::AccountId(7)), B),
+    ] {
+        let mut desk = busy(1);
+        for dataset in [files(1), database(1)] {
+            let past = PastMove {
+                dataset,
+                reason,
+                ..past(B, ME, WallTime(5))
+            };
+            desk.past.insert(MoveId(dataset.0), past);
+        }
+        desk.registry();
+        // Where it goes instead can't take anything yet: the cool-down passes.
+        desk.facts.balancing.is_on = false;
+        desk.wait(700_000);
+        desk.facts.balancing.is_on = true;
+        desk.wait(30_000);
+        let planned = desk.planned();
+        assert_eq!(planned.get(&files(1)), Some(&expected), "{reason:?}");
+    }
+}

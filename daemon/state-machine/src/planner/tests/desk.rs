@@ -209,6 +209,12 @@ impl Desk {
         self.show(dataset, node);
     }
 
+    /// A node serves a dataset from now on, and this one has heard of it.
+    pub(super) fn goes_live(&mut self, dataset: DatasetId, node: NodeId) {
+        self.take_over(dataset, node);
+        self.run();
+    }
+
     /// This node serves a dataset again that another one serves: that one dies, and comes back.
     pub(super) fn take_back(&mut self, dataset: DatasetId) {
         let node = self.brain.status(dataset).and_then(|status| status.live);
@@ -474,6 +480,13 @@ impl Desk {
         let used_bytes = 1 << 30;
         self.loads
             .insert(files(site), DatasetFacts { load, used_bytes });
+    }
+
+    /// The same of its database.
+    pub(super) fn takes_database(&mut self, site: u32, cpu_millicores: u32) {
+        self.takes(site, cpu_millicores);
+        let facts = self.loads.remove(&files(site)).expect("just put there");
+        self.loads.insert(database(site), facts);
     }
 
     /// A node bears so much, in percent of its four cores.
