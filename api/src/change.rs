@@ -17,6 +17,7 @@ use crate::moves::MoveReport;
 use crate::names::{
     DatabaseName, DatabaseUser, DomainName, EmailAddress, LoginName, NodeName, ZoneName,
 };
+use crate::network::Network;
 use crate::problem::Problem;
 use crate::time::WallTime;
 use serde::{Deserialize, Serialize};
@@ -210,6 +211,11 @@ pub enum Change {
     SetBalancing {
         /// The rules.
         balancing: Balancing,
+    },
+    /// Says what kind of network is between the nodes.
+    SetNetwork {
+        /// The kind.
+        network: Network,
     },
     /// Keeps the receipt of a move that ended. Answered with its [`MoveId`].
     NoteMove {

@@ -12,6 +12,7 @@ use crate::moves::MoveReceipt;
 use crate::names::{
     DatabaseName, DatabaseUser, DomainName, EmailAddress, LoginName, NodeName, ZoneName,
 };
+use crate::network::Network;
 use crate::time::WallTime;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
@@ -90,6 +91,9 @@ pub struct Cluster {
     pub copies: u8,
     /// How load is spread.
     pub balancing: Balancing,
+    /// The kind of network between the nodes. A daemon follows it from its next start on.
+    #[serde(default)]
+    pub network: Network,
 }
 
 /// One server.

@@ -7,6 +7,7 @@
 //! - [`ids`] and [`names`]: what things are called; parsed once, at the edge.
 //! - [`desired`]: what the registry says should be; [`change`]: how that is changed.
 //! - [`ownership`]: who is live for a dataset, and which history each copy has.
+//! - [`network`]: the kind of network between the nodes.
 //! - [`observed`]: what each node reports of itself.
 //! - [`moves`], [`balancing`], [`explanation`]: planned changes of live node, why they are made.
 //! - [`v1`]: the public JSON API: calls, answers, events.
@@ -20,6 +21,7 @@ pub mod ids;
 pub mod job;
 pub mod moves;
 pub mod names;
+pub mod network;
 pub mod observed;
 pub mod ownership;
 pub mod problem;

@@ -2,6 +2,7 @@
 
 use crate::balancing::{DatasetLoad, NodeLoad};
 use crate::ids::{BootId, DatasetId, NodeId};
+use crate::network::Network;
 use crate::ownership::SnapshotId;
 use crate::problem::Problem;
 use crate::time::WallTime;
@@ -41,10 +42,48 @@ pub struct NodeObserved {
     pub is_registry_writable: bool,
     /// The leader of the registry as it knows it.
     pub registry_leader: Option<NodeId>,
+    /// Whether it may take part in keeping the registry.
+    #[serde(default)]
+    pub registry_standing: RegistryStanding,
+    /// The kind of network that its daemon was started for.
+    #[serde(default)]
+    pub network: Network,
+    /// What it refused of what came over the network.
+    #[serde(default)]
+    pub refusals: Refusals,
     /// The services that it looks after.
     pub services: Vec<ServiceObserved>,
     /// What its daemon could not bring about, newest first.
     pub problems: Vec<Problem>,
+}
+
+/// Whether a node may take part in keeping the registry.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum RegistryStanding {
+    /// It takes part.
+    #[default]
+    Member,
+    /// It has lost settings that it had acknowledged: its disk was wiped, or an old state of it
+    /// restored. It must be removed and join again.
+    LostSettings,
+    /// The settings hold what only a newer version of hwcd understands.
+    Outdated,
+}
+
+/// What a node refused since its daemon's start, by reason; nothing was changed by it. Reasons are
+/// machine words such as `replayed`; there are none where nothing was refused.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Refusals {
+    /// Datagrams of who is up: `truncated`, `oversized`, `other-version`, `other-cluster`,
+    /// `unknown-key`, `unknown-sender`, `unauthenticated`, `replayed`, `malformed`.
+    pub datagrams: BTreeMap<String, u64>,
+    /// Connections between nodes: `crowded`, `slow`, `handshake`, `other-cluster`, `no-name`,
+    /// `unknown-node`, `no-service`.
+    pub connections: BTreeMap<String, u64>,
+    /// What other nodes showed of themselves: `frame`, `long-frame`, `order`, `change`, `key`,
+    /// `value`, `too-much`.
+    pub boards: BTreeMap<String, u64>,
 }
 
 /// A dataset that takes much of its node.

@@ -30,10 +30,12 @@ pub mod run;
 pub mod streams;
 pub mod worker;
 
+use hwc_group::profile::Profile;
 use std::time::Duration;
 
-/// A pause of the conductor longer than this is a freeze: shorter than the failure detector takes to
-/// declare a silent node dead, so an unnoticed pause can't have been taken over.
-pub const FREEZE_LIMIT: Duration = Duration::from_millis(1_500);
+/// A pause of the conductor longer than this is a freeze on a LAN: shorter than the failure detector
+/// takes to declare a silent node dead, so an unnoticed pause can't have been taken over. On a WAN
+/// it may be longer ([`crate::network::freeze_limit`]); the front doors stop after this anyway.
+pub const FREEZE_LIMIT: Duration = Profile::Lan.timing().freeze_limit;
 /// The conductor's own heartbeat: the front doors serve only while it is felt.
 pub const PULSE: Duration = Duration::from_millis(100);

@@ -1,5 +1,6 @@
 //! This node's identity on disk, and how it comes there: by beginning a cluster or by joining one.
 
+use crate::network;
 use crate::setup::{JoinRequest, internal};
 use anyhow::Context;
 use hwc_api::ids::{ClusterId, NodeId};
@@ -61,6 +62,8 @@ pub async fn join(request: &JoinRequest, state: &Path, clock: &Clock) -> Result<
         .map_err(|error| internal("save the first roster", &error))?;
     write_atomically(&first_roster_path(state), &json, FileMode::SECRET)
         .map_err(|error| internal("save the first roster", &error))?;
+    network::keep(state, network::of_profile(answer.profile))
+        .map_err(|error| internal("save the kind of network", &error))?;
     save(&answer.identity, state)?;
     tracing::info!(node.id = %answer.identity.node(), asked = %answer.asked, "joined the cluster");
     Ok(())

@@ -14,6 +14,7 @@ pub mod identity;
 pub mod install;
 pub mod load;
 pub mod moves;
+pub mod network;
 pub mod node;
 pub mod observe;
 pub mod password;

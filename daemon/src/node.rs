@@ -18,7 +18,7 @@ use crate::recorder::Recorder;
 use crate::session::SessionSeal;
 use crate::setup::first_changes_path;
 use crate::start::open_api;
-use crate::{identity, password};
+use crate::{identity, network, password};
 use anyhow::Context;
 use hwc_api::change::{Applied, Change};
 use hwc_api::problem::ProblemCode;
@@ -28,7 +28,7 @@ use hwc_registry::Registry;
 use hwc_runtime::clock::Clock;
 use hwc_runtime::lifecycle::Tasks;
 use hwc_runtime::periodic::{Waker, spawn_periodic};
-use hwc_state_machine::{Event, Millis, StateMachine, Timers};
+use hwc_state_machine::{Event, Millis, StateMachine};
 use hwc_yakd::apps::{Catalogue, Installer};
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
@@ -92,7 +92,8 @@ pub async fn begin(
     yakd.prepare()
         .await
         .context("stop what an earlier run left behind")?;
-    let group = open_group(&config, &identity, start, &conducting, &clock).await?;
+    let network = network::load(&config.state)?;
+    let group = open_group(&config, &identity, start, network, &conducting, &clock).await?;
     let (hcfs, inventory) = open_hcfs(&config, &group, start, &inputs, &conducting, &clock).await?;
     let rows = open_rows(&config, &inputs, &conducting).await?;
     let registry = open_registry(&config, me, &group, &conducting, &clock).await?;
@@ -103,6 +104,7 @@ pub async fn begin(
         yakd,
         proxy,
         group,
+        network,
         registry: registry.clone(),
         desired: desired.clone(),
         tasks: conducting.clone(),
@@ -112,7 +114,7 @@ pub async fn begin(
     let (picture, seen) = watch::channel(Arc::new(Picture::default()));
     let (served, serving) = watch::channel(Arc::default());
     let (wake_services, wake_report) = (Waker::new(), Waker::new());
-    let mut mind = StateMachine::new(me, Timers::lan());
+    let mut mind = StateMachine::new(me, network::timers(network));
     let booted = Event::Booted {
         boot: start.boot,
         inventory: items(inventory, rows.rows),

@@ -2,7 +2,8 @@
 
 use crate::load::Loads;
 use hwc_api::ids::BootId;
-use hwc_api::observed::{NodeObserved, ServiceObserved};
+use hwc_api::network::Network;
+use hwc_api::observed::{NodeObserved, Refusals, RegistryStanding, ServiceObserved};
 use hwc_api::problem::Problem;
 use hwc_api::time::WallTime;
 use std::path::Path;
@@ -20,6 +21,12 @@ pub struct Known {
     pub is_registry_writable: bool,
     /// The registry's leader.
     pub registry_leader: Option<hwc_api::ids::NodeId>,
+    /// Whether this node may take part in keeping the registry.
+    pub registry_standing: RegistryStanding,
+    /// The kind of network that this daemon was started for.
+    pub network: Network,
+    /// What was refused of what came over the network.
+    pub refusals: Refusals,
     /// What the node and its datasets take.
     pub loads: Loads,
     /// The services.
@@ -51,6 +58,9 @@ pub fn observe(known: Known, pool: &Path, now: WallTime) -> NodeObserved {
         applied_index: known.applied_index,
         is_registry_writable: known.is_registry_writable,
         registry_leader: known.registry_leader,
+        registry_standing: known.registry_standing,
+        network: known.network,
+        refusals: known.refusals,
         services: known.services,
         problems: known.problems,
     }

@@ -12,6 +12,7 @@ use hwc_api::change::Change;
 use hwc_api::desired::{Cluster, Limits, Role};
 use hwc_api::ids::ClusterId;
 use hwc_api::names::{DomainName, EmailAddress, LoginName, NodeName};
+use hwc_api::network::Network;
 use hwc_api::problem::{Problem, ProblemCode};
 use hwc_api::v1::Nothing;
 use hwc_runtime::clock::Clock;
@@ -25,6 +26,7 @@ use tokio::sync::watch;
 
 use crate::api::refusal::{Answer, Body, Refusal};
 use crate::identity;
+use crate::network;
 use crate::password::Passwords;
 
 /// Copies of a new dataset unless the administrator says otherwise.
@@ -43,6 +45,9 @@ pub struct InitRequest {
     /// Host names of the panel.
     #[serde(default)]
     pub panel_domains: Vec<DomainName>,
+    /// The kind of network that will be between the nodes.
+    #[serde(default)]
+    pub network: Network,
     /// The first administrator.
     pub administrator: FirstAdministrator,
 }
@@ -130,11 +135,14 @@ async fn init(
         .await?;
     let cluster = ClusterId(hex::encode(secret_bytes::<16>()));
     let identity = identity::of_new_cluster(cluster.clone(), setup.clock.wall())?;
+    let network = request.network;
     let changes = first_changes(&setup, request, cluster.clone(), password_hash);
     let json = serde_json::to_vec(&changes)
         .map_err(|error| internal("write the first changes", &error))?;
     write_atomically(&first_changes_path(&setup.state), &json, FileMode::SECRET)
         .map_err(|error| internal("write the first changes", &error))?;
+    network::keep(&setup.state, network)
+        .map_err(|error| internal("save the kind of network", &error))?;
     // Last: with it the node is a member.
     identity::save(&identity, &setup.state)?;
     tracing::info!(cluster.id = %cluster, "cluster begun");
@@ -155,6 +163,7 @@ fn first_changes(
         panel_domains: request.panel_domains,
         copies: COPIES,
         balancing: Balancing::default(),
+        network: request.network,
     };
     vec![
         Change::InitCluster {

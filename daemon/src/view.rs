@@ -6,8 +6,11 @@
 mod drain;
 mod lost;
 mod moves;
+mod registry;
 #[cfg(test)]
 pub(crate) mod sample;
+
+pub(crate) use registry::standing as registry_standing;
 
 use crate::picture::Picture;
 use hwc_api::desired::{Account, ApiToken, Database, Dataset, DatasetContent, Desired, Site};

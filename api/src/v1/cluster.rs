@@ -1,6 +1,6 @@
 //! The cluster: its nodes, their health, how they join and leave.
 
-use super::{NodeRef, Nothing, SiteView, call_with_body, call_without_body};
+use super::{NodeRef, Nothing, RegistryView, SiteView, call_with_body, call_without_body};
 use crate::desired::{Drain, NodeService};
 use crate::ids::{ClusterId, NodeId};
 use crate::names::ZoneName;
@@ -158,6 +158,9 @@ pub struct StatusView {
     pub is_writable: bool,
     /// Index of the newest applied change here.
     pub index: u64,
+    /// Who keeps the settings; for administrators.
+    #[serde(default)]
+    pub registry: Option<RegistryView>,
     /// All nodes.
     pub nodes: Vec<NodeView>,
     /// The sites in sight.

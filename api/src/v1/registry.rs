@@ -2,6 +2,7 @@
 
 use super::{NodeRef, call_with_body, call_without_body};
 use crate::ids::NodeId;
+use crate::observed::RegistryStanding;
 use serde::{Deserialize, Serialize};
 
 /// `GET /registry`: who keeps the settings (administrators).
@@ -23,8 +24,36 @@ pub struct RegistryView {
     pub learners: Vec<NodeRef>,
     /// The voters that are out of reach.
     pub out_of_reach: Vec<NodeRef>,
+    /// The voters that hold no datasets and vote only.
+    #[serde(default)]
+    pub witnesses: Vec<NodeRef>,
+    /// Whether the asked node may take part in keeping the settings.
+    #[serde(default)]
+    pub standing: RegistryStanding,
+    /// Why settings can't be changed; none while they can.
+    #[serde(default)]
+    pub obstacle: Option<WriteObstacle>,
     /// Index of the newest applied change here.
     pub index: u64,
+}
+
+/// Why settings can't be changed through a node.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum WriteObstacle {
+    /// The asked node has lost settings that it had acknowledged.
+    LostSettings,
+    /// The settings hold what the asked node is too old to understand.
+    Outdated,
+    /// Too few voters are in its reach.
+    NoMajority {
+        /// So many are.
+        in_reach: u16,
+        /// So many are needed.
+        needed: u16,
+    },
+    /// Enough voters are in reach, and they have not chosen a leader yet: a matter of seconds.
+    NoLeader,
 }
 
 /// `POST /registry/declare-lost`: go on without nodes that are gone for good, when most voters are

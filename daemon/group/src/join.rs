@@ -19,6 +19,7 @@ pub use server::{JoinGrant, JoinHandler, JoinRequest};
 pub use token::{JoinToken, JoinTokenError};
 
 use crate::identity::{ClusterAuthority, SecretBytes};
+use crate::profile::Profile;
 use hwc_api::ids::NodeId;
 use hwc_api::names::NodeName;
 use hwc_api::problem::Problem;
@@ -60,6 +61,8 @@ struct Welcome {
     #[serde(with = "base64_bytes")]
     certificate: Vec<u8>,
     nodes: BTreeMap<NodeId, SocketAddr>,
+    #[serde(default)]
+    profile: Profile,
 }
 
 /// Bytes as base64 in JSON.

@@ -181,6 +181,7 @@ fn judge(draft: &mut Draft<'_>, change: &Change) -> Result<Applied, Problem> {
         Change::PinSite { site, node } => sites::pin(draft, *site, *node),
         Change::HoldSite { site, until } => sites::hold(draft, *site, *until),
         Change::SetBalancing { balancing } => cluster::set_balancing(draft, *balancing),
+        Change::SetNetwork { network } => Ok(cluster::set_network(draft, *network)),
         Change::NoteMove { report } => moves::note(draft, report),
         Change::RevokeSession {
             session,

@@ -13,6 +13,7 @@ use hwc_api::moves::{MoveReason, MoveReport, Pause};
 use hwc_api::names::{
     DatabaseName, DatabaseUser, DomainName, EmailAddress, LoginName, NodeName, ZoneName,
 };
+use hwc_api::network::Network;
 use hwc_api::problem::{Problem, ProblemCode};
 use hwc_api::time::WallTime;
 use std::collections::BTreeSet;
@@ -73,6 +74,9 @@ pub(crate) fn everything() -> Vec<Change> {
         drain(1, true),
         pin(1, Some(2)),
         hold(1, Some(NOW)),
+        Change::SetNetwork {
+            network: Network::Wan,
+        },
         Change::SetBalancing {
             balancing: Balancing {
                 is_on: false,
@@ -108,6 +112,7 @@ pub(crate) fn cluster() -> Cluster {
         panel_domains: vec![domain("panel.example")],
         copies: 2,
         balancing: Balancing::default(),
+        network: Network::Lan,
     }
 }
 

@@ -95,6 +95,16 @@ pub enum Action {
     ReadNodes,
     /// Add, drain, change and remove nodes.
     ManageNodes,
+    /// Read what a node's brain saw and decided.
+    ReadJournal,
+    /// Read the settings of the cluster as a whole.
+    ReadClusterSettings,
+    /// Change the settings of the cluster as a whole.
+    ManageCluster,
+    /// Read which nodes have the newest key of sealed datagrams.
+    ReadKeys,
+    /// Replace the key of sealed datagrams.
+    RotateKeys,
     /// Read who keeps the registry.
     ReadRegistry,
     /// Give up nodes that are gone for good.
@@ -166,6 +176,11 @@ const fn is_for_customers(action: Action) -> bool {
         | Action::ReadMoves
         | Action::ReadBalancing
         | Action::ManageBalancing
+        | Action::ReadJournal
+        | Action::ReadClusterSettings
+        | Action::ManageCluster
+        | Action::ReadKeys
+        | Action::RotateKeys
         | Action::ReadRegistry
         | Action::DeclareLost => false,
     }

@@ -8,7 +8,11 @@ mod app_install;
 mod app_list;
 mod balancing_read;
 mod balancing_set;
+mod cluster_settings_read;
+mod cluster_settings_set;
 mod job_read;
+mod key_read;
+mod key_rotate;
 mod move_list;
 mod node_drain;
 mod node_drain_read;
@@ -114,6 +118,10 @@ pub fn endpoints() -> Vec<Endpoint> {
         node_drain::endpoint(),
         node_drain_read::endpoint(),
         node_undrain::endpoint(),
+        cluster_settings_read::endpoint(),
+        cluster_settings_set::endpoint(),
+        key_read::endpoint(),
+        key_rotate::endpoint(),
         registry_read::endpoint(),
         registry_declare_lost::endpoint(),
         status_read::endpoint(),

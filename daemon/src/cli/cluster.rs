@@ -1,10 +1,12 @@
 //! `hwc cluster …`: begin a cluster with this node; what concerns all nodes in files beside.
 
-use super::{Failure, Session, balancing, registry, say};
+use super::cluster_settings::network_of;
+use super::{Failure, Session, balancing, cluster_settings, keys, registry, say};
 use crate::setup::{FirstAdministrator, InitRequest};
 use anyhow::Context;
 use clap::{Args, Subcommand};
 use hwc_api::names::{DomainName, EmailAddress, LoginName, NodeName};
+use hwc_api::network::Network;
 use hwc_api::v1::{Nothing, ReadStatus};
 use hwc_runtime::random::readable_secret;
 use std::io::Read;
@@ -24,6 +26,12 @@ pub enum Command {
     Init(Init),
     /// Show or change how load is spread.
     Balancing(balancing::Arguments),
+    /// Show the settings of the whole cluster, or say what kind of network is between its nodes.
+    Settings(cluster_settings::Arguments),
+    /// Replace the key with which the nodes seal their datagrams.
+    RotateKey(keys::Rotate),
+    /// Show which nodes have the newest of these keys.
+    Keys,
     /// Show who keeps the settings.
     Registry,
     /// Go on without nodes that are gone for good, when most voters are among them.
@@ -45,6 +53,9 @@ pub struct Init {
     /// A host name under which every node serves the panel; may be repeated.
     #[arg(long = "panel-domain")]
     panel_domains: Vec<DomainName>,
+    /// What is between the nodes: lan (milliseconds) or wan (up to a few hundred milliseconds).
+    #[arg(long, default_value = "lan", value_parser = network_of)]
+    network: Network,
     /// Sign-in name of the first administrator.
     #[arg(long, default_value = "admin")]
     admin_login: LoginName,
@@ -60,6 +71,9 @@ pub async fn run(session: &Session, command: Command) -> Result<(), Failure> {
     match command {
         Command::Init(init) => begin(session, init).await,
         Command::Balancing(arguments) => balancing::run(session, arguments).await,
+        Command::Settings(arguments) => cluster_settings::run(session, arguments).await,
+        Command::RotateKey(rotate) => keys::rotate(session, rotate).await,
+        Command::Keys => keys::show(session).await,
         Command::Registry => registry::show(session).await,
         Command::DeclareLost(lost) => registry::declare_lost(session, lost).await,
     }
@@ -79,6 +93,7 @@ async fn begin(session: &Session, init: Init) -> Result<(), Failure> {
         node: node_name(init.node)?,
         address: init.address,
         panel_domains: init.panel_domains,
+        network: init.network,
         administrator: FirstAdministrator {
             login: init.admin_login.clone(),
             name: "Administrator".to_owned(),

@@ -8,6 +8,7 @@ use crate::setup::JoinRequest;
 use anyhow::anyhow;
 use clap::{Args, Subcommand};
 use hwc_api::names::NodeName;
+use hwc_api::observed::RegistryStanding;
 use hwc_api::v1::{
     CreateJoinToken, CreateJoinTokenBody, ListNodes, NodeHealth, NodeView, Nothing, RemoveNode,
 };
@@ -160,6 +161,15 @@ fn state(view: &NodeView) -> String {
     let mut words = vec![health(view.health).to_owned()];
     if view.drain.is_some() {
         words.push("drained".to_owned());
+    }
+    match view
+        .observed
+        .as_ref()
+        .map(|report| report.registry_standing)
+    {
+        Some(RegistryStanding::LostSettings) => words.push("has lost its settings".to_owned()),
+        Some(RegistryStanding::Outdated) => words.push("needs an upgrade".to_owned()),
+        Some(RegistryStanding::Member) | None => {}
     }
     if !view.switched_off.is_empty() {
         words.push(format!("without {}", service_names(&view.switched_off)));

@@ -9,6 +9,7 @@ use clap::Args;
 use hwc_api::names::NodeName;
 use hwc_api::v1::{
     DeclareLost, DeclareLostBody, DeclareLostView, NodeRef, ReadRegistry, RegistryView,
+    WriteObstacle,
 };
 
 /// Which nodes are gone.
@@ -46,10 +47,9 @@ pub async fn declare_lost(session: &Session, arguments: Lost) -> Result<(), Fail
 }
 
 fn registry_text(view: &RegistryView) -> String {
-    let state = if view.is_writable {
-        "Settings can be changed"
-    } else {
-        "Settings are read-only: most voters are out of reach"
+    let state = match view.obstacle {
+        None => "Settings can be changed".to_owned(),
+        Some(obstacle) => format!("Settings are read-only: {}", obstacle_text(obstacle)),
     };
     let leader = view.leader.as_ref();
     let leader = leader.map_or_else(
@@ -59,13 +59,32 @@ fn registry_text(view: &RegistryView) -> String {
     let voter = |node: &NodeRef| {
         let is_out = view.out_of_reach.contains(node);
         let reach = if is_out { "out of reach" } else { "in reach" };
-        vec![node.name.to_string(), "voter".to_owned(), reach.to_owned()]
+        let is_witness = view.witnesses.contains(node);
+        let role = if is_witness { "witness" } else { "voter" };
+        vec![node.name.to_string(), role.to_owned(), reach.to_owned()]
     };
     let learner = |node: &NodeRef| vec![node.name.to_string(), "learner".to_owned()];
     let voters = view.voters.iter().map(voter);
     let rows: Vec<_> = voters.chain(view.learners.iter().map(learner)).collect();
     let table = table(&["NODE", "ROLE", "REACH"], &rows);
     format!("{state}; {leader}, change {}.\n\n{table}", view.index)
+}
+
+/// Why settings can't be changed, as part of a sentence.
+#[must_use]
+pub fn obstacle_text(obstacle: WriteObstacle) -> String {
+    match obstacle {
+        WriteObstacle::LostSettings => "this node has lost settings that it had acknowledged; \
+             remove it on another node and let it join again"
+            .to_owned(),
+        WriteObstacle::Outdated => {
+            "this node's hwcd is older than the settings; upgrade it".to_owned()
+        }
+        WriteObstacle::NoMajority { in_reach, needed } => {
+            format!("{in_reach} of at least {needed} voters are in reach")
+        }
+        WriteObstacle::NoLeader => "the voters are choosing a leader".to_owned(),
+    }
 }
 
 fn lost_text(view: &DeclareLostView) -> String {
@@ -101,6 +120,7 @@ fn names(nodes: &[NodeRef]) -> String {
 mod tests {
     use super::*;
     use hwc_api::ids::NodeId;
+    use hwc_api::observed::RegistryStanding;
 
     fn node(id: u16) -> NodeRef {
         NodeRef {
@@ -117,14 +137,20 @@ mod tests {
             voters: vec![node(1), node(2)],
             learners: vec![node(3)],
             out_of_reach: vec![node(2)],
+            witnesses: vec![node(2)],
+            standing: RegistryStanding::Member,
+            obstacle: Some(WriteObstacle::NoMajority {
+                in_reach: 1,
+                needed: 2,
+            }),
             index: 42,
         };
         assert_eq!(
             registry_text(&view),
-            "Settings are read-only: most voters are out of reach; no leader, change 42.\n\n\
+            "Settings are read-only: 1 of at least 2 voters are in reach; no leader, change 42.\n\n\
              NODE  ROLE     REACH\n\
              n1    voter    in reach\n\
-             n2    voter    out of reach\n\
+             n2    witness  out of reach\n\
              n3    learner\n"
         );
     }

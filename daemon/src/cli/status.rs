@@ -1,6 +1,7 @@
 //! `hwc status`: the cluster at a glance.
 
 use super::nodes::nodes_table;
+use super::registry::obstacle_text;
 use super::sites::sites_table;
 use super::table::age;
 use super::{Failure, Session};
@@ -17,10 +18,11 @@ pub async fn run(session: &Session, _arguments: Arguments) -> Result<(), Failure
 }
 
 fn text(status: &StatusView) -> String {
-    let settings = if status.is_writable {
-        "settings can be changed"
-    } else {
-        "settings are read-only: most voters are out of reach"
+    let obstacle = status.registry.as_ref().and_then(|view| view.obstacle);
+    let settings = match obstacle {
+        Some(obstacle) => format!("settings are read-only: {}", obstacle_text(obstacle)),
+        None if status.is_writable => "settings can be changed".to_owned(),
+        None => "settings are read-only".to_owned(),
     };
     format!(
         "{} · answered by {} · {settings}, change {}\n\n{}\n{}",

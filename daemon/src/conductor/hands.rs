@@ -9,6 +9,7 @@ use crate::rows::RowToWrite;
 use hwc_api::change::Change;
 use hwc_api::desired::Desired;
 use hwc_api::ids::{DatasetId, NodeId};
+use hwc_api::network::Network;
 use hwc_api::ownership::{Epoch, HolderRecord, Lineage, RouteRecord, SnapshotId};
 use hwc_awesome_proxy::AwesomeProxy;
 use hwc_group::Group;
@@ -45,6 +46,8 @@ pub struct Rooms {
     pub registry: Registry,
     /// The other nodes.
     pub group: Group,
+    /// The kind of network that this daemon was started for.
+    pub network: Network,
     /// The newest settings.
     pub desired: watch::Receiver<Arc<Desired>>,
     /// Tasks of the conductor.

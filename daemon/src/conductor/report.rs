@@ -6,11 +6,15 @@ use super::input::{Input, Inputs, OwnFact};
 use super::reconcile::NewestReport;
 use crate::load::{LoadMeter, Loads};
 use crate::observe::{Known, observe};
+use crate::view::registry_standing;
 use hwc_api::ids::BootId;
+use hwc_api::observed::Refusals;
 use hwc_registry::Registry;
 use hwc_runtime::clock::Clock;
 use hwc_runtime::lifecycle::Tasks;
 use hwc_runtime::periodic::{Waker, spawn_periodic};
+use serde::Serialize;
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -82,6 +86,9 @@ pub fn spawn(reporter: Reporter, tasks: &Tasks, waker: &Waker) {
                 applied_index: services.applied_index,
                 is_registry_writable: status.is_writable,
                 registry_leader: status.leader,
+                registry_standing: registry_standing(status.standing),
+                network: reporter.rooms.network,
+                refusals: refusals(&reporter.rooms.group.refusals()),
                 loads,
                 services: services.services,
                 problems: services.problems,
@@ -98,4 +105,52 @@ pub fn spawn(reporter: Reporter, tasks: &Tasks, waker: &Waker) {
                 .send(Input::Own(OwnFact::Node(Box::new(report))));
         }
     });
+}
+
+/// As it is told to others: reasons as words.
+fn refusals(counted: &hwc_group::Refusals) -> Refusals {
+    Refusals {
+        datagrams: words(&counted.datagrams),
+        connections: words(&counted.streams),
+        boards: words(&counted.boards),
+    }
+}
+
+/// Counters under the names that their keys have in JSON.
+fn words<K: Serialize>(counters: &BTreeMap<K, u64>) -> BTreeMap<String, u64> {
+    let json = serde_json::to_value(counters);
+    let words = json.and_then(serde_json::from_value);
+    // Keys that are enums without data always become words.
+    words.unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use hwc_group::datagram::Refusal;
+    use hwc_group::transport::StreamRefusal;
+
+    #[test]
+    fn refusals_are_told_by_their_names() {
+        let told = refusals(&hwc_group::Refusals {
+            datagrams: BTreeMap::from([(Refusal::Replayed, 3), (Refusal::OtherCluster, 1)]),
+            streams: BTreeMap::from([(StreamRefusal::UnknownNode, 2)]),
+            boards: BTreeMap::new(),
+        });
+        let words = |counters: &[(&str, u64)]| -> BTreeMap<String, u64> {
+            let counters = counters.iter();
+            counters.map(|(word, n)| ((*word).to_owned(), *n)).collect()
+        };
+        let datagrams = words(&[("replayed", 3), ("other-cluster", 1)]);
+        let connections = words(&[("unknown-node", 2)]);
+        let boards = BTreeMap::new();
+        assert_eq!(
+            told,
+            Refusals {
+                datagrams,
+                connections,
+                boards
+            }
+        );
+    }
 }

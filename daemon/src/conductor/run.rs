@@ -7,6 +7,7 @@ use super::keys::{self, Key, Shown};
 use super::moves::{MoveBook, News};
 use super::{FREEZE_LIMIT, PULSE};
 use super::{facts, receipts};
+use crate::network;
 use crate::picture::Picture;
 use crate::recorder::Recorder;
 use bytes::Bytes;
@@ -148,7 +149,7 @@ impl Conductor {
         let now = self.clock.now();
         let length = now.since(state.last);
         state.last = now;
-        if length > FREEZE_LIMIT {
+        if length > FREEZE_LIMIT && length > self.freeze_limit(state) {
             let length_ms = u64::try_from(length.as_millis()).unwrap_or(u64::MAX);
             tracing::warn!(
                 length_ms,
@@ -158,6 +159,16 @@ impl Conductor {
             state.told = None;
             self.think(state, Event::Gap { length_ms });
         }
+    }
+
+    /// How long this node may stand still: as long as the least patient of the others allows.
+    fn freeze_limit(&self, state: &State) -> Duration {
+        let others = state.desired.active_nodes();
+        let others = others.filter(|node| node.id != self.me).map(|node| {
+            let report = state.picture.nodes.get(&node.id);
+            report.map(|report| report.network)
+        });
+        network::freeze_limit(self.rooms.network, others)
     }
 
     /// Tells the brain of the cluster where something changed, at most once a second.

@@ -7,6 +7,7 @@ use crate::conductor::receipts::{self, PAUSE_CALL};
 use crate::config::Config;
 use crate::install::{INSTALL_CALL, InstallJobs, Order};
 use crate::moves::{MOVE_CALL, Moves};
+use crate::network;
 use hwc_api::change::{Applied, Change};
 use hwc_api::ids::DatasetId;
 use hwc_api::problem::{Problem, ProblemCode};
@@ -88,10 +89,13 @@ pub(super) fn admit_newcomers(
                     "The settings answered unexpectedly.",
                 ));
             };
-            let nodes = roster(&registry.desired().borrow(), port).nodes;
+            let desired = registry.desired();
+            let desired = desired.borrow();
+            let network = desired.cluster.as_ref().map(|cluster| cluster.network);
             Ok(JoinGrant {
                 node: node.id,
-                nodes,
+                nodes: roster(&desired, port).nodes,
+                profile: network::profile(network.unwrap_or_default()),
             })
         }
     });

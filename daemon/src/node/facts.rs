@@ -3,12 +3,15 @@
 use crate::conductor::hands::Rooms;
 use crate::conductor::input::{Input, Inputs};
 use crate::config::Config;
+use crate::network;
 use hwc_api::desired::Desired;
+use hwc_api::network::Network;
 use hwc_group::roster::Roster;
 use hwc_registry::Registry;
 use hwc_runtime::dial::Service;
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
+use std::path::Path;
 use std::sync::Arc;
 
 /// Brings what the rooms notice to the conductor.
@@ -18,11 +21,12 @@ pub(super) fn spawn_facts(
     config: &Config,
     inputs: &Inputs,
 ) {
-    let (mut desired, settings, group, port) = (
+    let (mut desired, settings, group, port, state) = (
         registry.desired(),
         inputs.clone(),
         rooms.group.clone(),
         config.port,
+        config.state.clone(),
     );
     rooms
         .tasks
@@ -30,7 +34,8 @@ pub(super) fn spawn_facts(
             loop {
                 let now = Arc::clone(&desired.borrow_and_update());
                 // Before the first settings arrive, the roster known from joining is better than none.
-                if now.cluster.is_some() {
+                if let Some(cluster) = &now.cluster {
+                    keep_network(&state, cluster.network);
                     group.set_roster(roster(&now, port));
                     let _stopped = settings.send(Input::Desired(now));
                 }
@@ -58,6 +63,18 @@ pub(super) fn spawn_facts(
                 }
             }
         });
+}
+
+/// Keeps the kind of network for the next start, where it is another one.
+fn keep_network(state: &Path, network: Network) {
+    let kept = network::load(state).ok();
+    if kept == Some(network) {
+        return;
+    }
+    match network::keep(state, network) {
+        Ok(()) => tracing::info!(network = network.as_str(), "kept for the next start"),
+        Err(error) => tracing::error!(%error, "keep the kind of network for the next start"),
+    }
 }
 
 /// Which nodes there are and where they listen.

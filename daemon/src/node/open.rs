@@ -4,13 +4,14 @@ use crate::conductor::gate::ConductorGate;
 use crate::conductor::input::{Input, Inputs};
 use crate::conductor::worker::taken_snapshot;
 use crate::config::Config;
-use crate::{identity, rows};
+use crate::{identity, network, rows};
 use anyhow::Context;
 use hwc_api::ids::{DatasetId, NodeId};
+use hwc_api::network::Network;
 use hwc_awesome_proxy::config::DatabaseSockets;
 use hwc_awesome_proxy::{ApiUpstream, AwesomeProxy, ClusterCertificates, Limits, ProxyConfig};
 use hwc_group::identity::{NodeIdentity, Start};
-use hwc_group::{Group, GroupSettings};
+use hwc_group::{Group, GroupSettings, GroupTuning};
 use hwc_hcfs::backend::btrfs::Btrfs;
 use hwc_hcfs::layout::Layout;
 use hwc_hcfs::{Hcfs, HcfsConfig, Parts};
@@ -43,6 +44,7 @@ pub(super) async fn open_group(
     config: &Config,
     identity: &NodeIdentity,
     start: Start,
+    network: Network,
     tasks: &Tasks,
     clock: &Clock,
 ) -> anyhow::Result<Group> {
@@ -52,7 +54,11 @@ pub(super) async fn open_group(
         start,
         roster: identity::first_roster(&config.state)?,
     };
-    Group::start(settings, tasks, clock)
+    let tuning = GroupTuning {
+        profile: network::profile(network),
+        identity_folder: Some(identity::folder(&config.state)),
+    };
+    Group::start_tuned(settings, tuning, tasks, clock)
         .await
         .context("open the port between nodes")
 }

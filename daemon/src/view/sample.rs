@@ -46,6 +46,7 @@ impl Sample {
                 panel_domains: Vec::new(),
                 copies: 2,
                 balancing: Balancing::default(),
+                network: hwc_api::network::Network::Lan,
             }),
             nodes: ids.clone().map(|id| (NodeId(id), node(id))).collect(),
             accounts: BTreeMap::from([(MARA, account())]),

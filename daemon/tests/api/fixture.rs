@@ -13,7 +13,8 @@ use hwc_api::explanation::{Candidate, DatasetExplanation, Decision, Obstacle, Ou
 use hwc_api::ids::{ClusterId, DatasetId, NodeId, SiteId};
 use hwc_api::moves::MoveReason;
 use hwc_api::names::{EmailAddress, LoginName, NodeName};
-use hwc_api::observed::NodeObserved;
+use hwc_api::network::Network;
+use hwc_api::observed::{NodeObserved, Refusals, RegistryStanding};
 use hwc_api::ownership::{Epoch, HolderState, RouteRecord};
 use hwc_api::time::WallTime;
 use hwc_api::v1::NodeHealth;
@@ -201,6 +202,7 @@ impl TestApi {
             panel_domains: Vec::new(),
             copies: 2,
             balancing: hwc_api::balancing::Balancing::default(),
+            network: Network::Lan,
         };
         let name = NodeName::parse("n1").expect("a name");
         registry
@@ -474,6 +476,9 @@ fn observed(clock: &Clock) -> NodeObserved {
         applied_index: 0,
         is_registry_writable: true,
         registry_leader: Some(ME),
+        registry_standing: RegistryStanding::Member,
+        network: Network::Lan,
+        refusals: Refusals::default(),
         services: Vec::new(),
         problems: Vec::new(),
     }

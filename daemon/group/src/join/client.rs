@@ -5,6 +5,7 @@
 
 use super::{ANSWER_BYTES_MAX, Ask, JoinToken, Reply, Welcome, framed};
 use crate::identity::{Fingerprint, IdentityError, NodeIdentity, PeerName};
+use crate::profile::Profile;
 use crate::transport::tls;
 use bytes::Bytes;
 use futures::{SinkExt, StreamExt};
@@ -48,6 +49,8 @@ pub struct JoinAnswer {
     pub asked: NodeId,
     /// The nodes of the cluster and where they listen, as the asked node knows them.
     pub nodes: BTreeMap<NodeId, SocketAddr>,
+    /// How patient they are.
+    pub profile: Profile,
 }
 
 /// Why a join came to nothing. Nothing was saved here; where the answer was lost on its way, the
@@ -198,5 +201,6 @@ fn believe(
         identity: NodeIdentity::from_parts(welcome.node, welcome.authority, certificate, key),
         asked: asked.node,
         nodes: welcome.nodes,
+        profile: welcome.profile,
     })
 }

@@ -3,6 +3,7 @@
 use super::{ASK_BYTES_MAX, Ask, Reply, Welcome, framed};
 use crate::identity::PeerName;
 use crate::keys::Keys;
+use crate::profile::Profile;
 use crate::transport::{Joining, Transport};
 use bytes::Bytes;
 use futures::future::BoxFuture;
@@ -50,6 +51,8 @@ pub struct JoinGrant {
     pub node: NodeId,
     /// The nodes of the cluster and where they listen.
     pub nodes: BTreeMap<NodeId, SocketAddr>,
+    /// How patient they are.
+    pub profile: Profile,
 }
 
 /// Judges a request; does the registry's change.
@@ -177,6 +180,7 @@ impl Desk {
             authority: authority.clone(),
             certificate: certificate.to_vec(),
             nodes: grant.nodes,
+            profile: grant.profile,
         })
     }
 }

@@ -15,7 +15,7 @@ use hwc_api::problem::{Problem, ProblemCode};
 use hwc_api::v1::NodeHealth;
 use hwc_runtime::clock::{Clock, Moment};
 use hwc_runtime::lifecycle::Tasks;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -128,6 +128,18 @@ impl Keys {
     #[must_use]
     pub fn generation(&self) -> u64 {
         self.ring().newest().map_or(0, |newest| newest.generation)
+    }
+
+    /// Whether each node that is heard has the same newest key as this one.
+    #[must_use]
+    pub fn others(&self) -> BTreeMap<NodeId, bool> {
+        let mine = self.ring().fingerprint();
+        let board = &self.0.settings.board;
+        let has_mine = |node| {
+            let theirs = board.get(node, BOARD_KEY)?;
+            Some((node, theirs == mine.as_bytes()))
+        };
+        board.connected().into_keys().filter_map(has_mine).collect()
     }
 
     /// The identity with the keys of this moment: what a newcomer gets, and what is kept on disk.

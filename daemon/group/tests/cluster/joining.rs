@@ -6,6 +6,7 @@ use hwc_api::names::NodeName;
 use hwc_api::problem::{Problem, ProblemCode};
 use hwc_group::identity::{Fingerprint, SecretBytes};
 use hwc_group::join::{JoinAnswer, JoinError, JoinGrant, JoinToken, Newcomer, ask};
+use hwc_group::profile::Profile;
 use hwc_group::roster::Roster;
 use hwc_runtime::clock::Clock;
 use std::collections::BTreeSet;
@@ -42,7 +43,12 @@ fn admit_one(world: &World) -> JoinToken {
             let mut nodes = known.clone();
             nodes.insert(NodeId(2), (request.address, 17_400).into());
             let node = NodeId(2);
-            Ok(JoinGrant { node, nodes })
+            let profile = Profile::Wan;
+            Ok(JoinGrant {
+                node,
+                nodes,
+                profile,
+            })
         };
         std::future::ready(answer)
     });
@@ -82,6 +88,7 @@ async fn a_newcomer_with_a_good_token_becomes_a_node_once() {
     );
     assert_eq!(joined.identity.authority(), &world.authority);
     assert_eq!(joined.nodes.len(), 2);
+    assert_eq!(joined.profile, Profile::Wan);
     let folder = tempfile::tempdir().expect("a temporary folder");
     joined.identity.save(folder.path()).expect("saved");
 

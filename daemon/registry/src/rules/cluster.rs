@@ -7,6 +7,7 @@ use hwc_api::change::Applied;
 use hwc_api::desired::{Cluster, JoinToken, Node};
 use hwc_api::ids::NodeId;
 use hwc_api::names::{NodeName, ZoneName};
+use hwc_api::network::Network;
 use hwc_api::problem::{Problem, ProblemCode};
 use hwc_api::time::WallTime;
 use std::collections::BTreeSet;
@@ -50,6 +51,17 @@ pub(super) fn set_balancing(
         }));
     }
     Ok(Applied::Done)
+}
+
+pub(super) fn set_network(draft: &mut Draft<'_>, network: Network) -> Applied {
+    // `decide` refuses every change but the founding while there is no cluster.
+    if let Some(cluster) = &draft.desired().cluster {
+        draft.edit(Edit::PutCluster(Cluster {
+            network,
+            ..cluster.clone()
+        }));
+    }
+    Applied::Done
 }
 
 fn check_balancing(balancing: &Balancing) -> Result<(), Problem> {

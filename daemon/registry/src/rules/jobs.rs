@@ -19,7 +19,11 @@ pub(super) fn start(
     node: NodeId,
     now: WallTime,
 ) -> Result<Applied, Problem> {
-    let account = draft.account_in_good_standing(account)?;
+    let account = match kind {
+        JobKind::InstallApp { .. } => draft.account_in_good_standing(account)?,
+        // The administrator's business: suspended customers' sites must leave a node as well.
+        JobKind::MoveSite { .. } => draft.account(account)?,
+    };
     let site = sites::existing(draft, site_of(kind))?;
     draft.node(node)?;
     if let JobKind::MoveSite { to, .. } = kind {

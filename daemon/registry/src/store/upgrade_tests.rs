@@ -10,6 +10,7 @@ use hwc_api::balancing::Balancing;
 use hwc_api::change::{Applied, Change};
 use hwc_api::ids::{DatasetId, NodeId, SiteId};
 use hwc_api::names::ZoneName;
+use hwc_api::network::Network;
 use openraft::{EntryPayload, RaftLogReader};
 use sqlx::migrate::Migrator;
 use sqlx::sqlite::{SqliteConnectOptions, SqlitePool};
@@ -79,6 +80,7 @@ async fn a_store_of_the_first_version_is_read_with_what_it_did_not_know_filled_i
     let desired = &settings.desired;
     let cluster = desired.cluster.as_ref().expect("founded");
     assert_eq!(cluster.balancing, Balancing::default());
+    assert_eq!(cluster.network, Network::Lan);
     let node = &desired.nodes[&NodeId(2)];
     assert_eq!((&node.zone, &node.drain), (&ZoneName::default(), &None));
     assert!(node.switched_off.is_empty());

@@ -1,6 +1,6 @@
 //! Table `cluster`: one row once the cluster was founded.
 
-use super::column::{get, json, number, to_json};
+use super::column::{get, json, number, to_json, to_word, word};
 use hwc_api::desired::Cluster;
 use hwc_api::ids::ClusterId;
 use sqlx::SqliteConnection;
@@ -8,9 +8,11 @@ use sqlx::SqliteConnection;
 pub(super) async fn cluster_read(
     connection: &mut SqliteConnection,
 ) -> sqlx::Result<Option<Cluster>> {
-    let row = sqlx::query("select cluster_id, name, panel_domains, copies, balancing from cluster")
-        .fetch_optional(connection)
-        .await?;
+    let row = sqlx::query(
+        "select cluster_id, name, panel_domains, copies, balancing, network from cluster",
+    )
+    .fetch_optional(connection)
+    .await?;
     let Some(row) = row else { return Ok(None) };
     Ok(Some(Cluster {
         id: ClusterId(get(&row, "cluster_id")?),
@@ -18,6 +20,7 @@ pub(super) async fn cluster_read(
         panel_domains: json(&row, "panel_domains")?,
         copies: number(&row, "copies")?,
         balancing: json(&row, "balancing")?,
+        network: word(&row, "network")?,
     }))
 }
 
@@ -26,17 +29,18 @@ pub(super) async fn cluster_upsert(
     cluster: &Cluster,
 ) -> sqlx::Result<()> {
     sqlx::query(
-        "insert into cluster (id, cluster_id, name, panel_domains, copies, balancing)
-         values (1, ?, ?, ?, ?, ?)
+        "insert into cluster (id, cluster_id, name, panel_domains, copies, balancing, network)
+         values (1, ?, ?, ?, ?, ?, ?)
          on conflict (id) do update set cluster_id = excluded.cluster_id, name = excluded.name,
              panel_domains = excluded.panel_domains, copies = excluded.copies,
-             balancing = excluded.balancing",
+             balancing = excluded.balancing, network = excluded.network",
     )
     .bind(&cluster.id.0)
     .bind(&cluster.name)
     .bind(to_json(&cluster.panel_domains)?)
     .bind(i64::from(cluster.copies))
     .bind(to_json(&cluster.balancing)?)
+    .bind(to_word(&cluster.network)?)
     .execute(connection)
     .await?;
     Ok(())

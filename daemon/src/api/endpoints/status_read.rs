@@ -32,6 +32,7 @@ async fn read(
         .as_ref()
         .ok_or_else(|| not_found("cluster"))?;
     let sees_nodes = can(&actor, Action::ReadNodes, Object::Cluster).is_ok();
+    let sees_registry = can(&actor, Action::ReadRegistry, Object::Cluster).is_ok();
     let node = |view: NodeView| {
         if sees_nodes {
             view
@@ -52,6 +53,7 @@ async fn read(
         at: now.at,
         is_writable: now.picture.is_registry_writable,
         index: now.desired.index,
+        registry: sees_registry.then(|| scene.registry(&api.registry.status())),
         nodes: now
             .desired
             .active_nodes()

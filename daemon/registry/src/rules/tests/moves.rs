@@ -5,6 +5,7 @@ use crate::rules::moves::RECEIPTS_KEPT;
 use hwc_api::balancing::Balancing;
 use hwc_api::ids::MoveId;
 use hwc_api::moves::MoveReceipt;
+use hwc_api::network::Network;
 
 #[test]
 fn a_site_is_pinned_held_and_let_go() {
@@ -174,6 +175,36 @@ fn a_site_is_moved_by_one_job_at_a_time() {
     );
     let code = ProblemCode::SiteBusy;
     check_refused(&settings, &start_move(1, 2), code, Some("site"), Some("2"));
+}
+
+#[test]
+fn a_suspended_customer_s_site_is_moved_though_nothing_is_installed_in_it() {
+    let suspended = suspend(CUSTOMER, true);
+    let mut settings = cluster_and([site(CUSTOMER, &["a.example"], &[1, 2]), suspended]);
+    let install = start_job(1, CUSTOMER, 1);
+    let code = ProblemCode::Forbidden;
+    check_refused(&settings, &install, code, Some("account"), None);
+    check_applied(&mut settings, &start_move(1, 2), Applied::Job(JobId(1)));
+    let mut nobody_s = start_move(1, 2);
+    if let Change::StartJob { account, .. } = &mut nobody_s {
+        *account = AccountId(9);
+    }
+    let code = ProblemCode::NotFound;
+    check_refused(&settings, &nobody_s, code, Some("account"), Some("9"));
+}
+
+#[test]
+fn the_kind_of_network_is_changed() {
+    let mut settings = cluster_and([]);
+    let kind = |settings: &Settings| settings.desired.cluster.as_ref().map(|c| c.network);
+    assert_eq!(kind(&settings), Some(Network::Lan));
+    let network = Network::Wan;
+    check_applied(
+        &mut settings,
+        &Change::SetNetwork { network },
+        Applied::Done,
+    );
+    assert_eq!(kind(&settings), Some(Network::Wan));
 }
 
 #[test]
