@@ -17,13 +17,19 @@ use hwc_panel_app::server::Transport;
 use hwc_panel_app::shell::{Assets, shell};
 use leptos::config::LeptosOptions;
 use leptos::prelude::{provide_context, use_context};
-use leptos_axum::{LeptosRoutes, generate_route_list, handle_server_fns_with_context};
+use leptos_axum::{
+    AxumRouteListing, LeptosRoutes, generate_route_list, handle_server_fns_with_context,
+};
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 use tower_http::compression::CompressionLayer;
 
 /// The largest form, bytes: the longest has a dozen short fields.
 const FORM_BYTES_MAX: usize = 64 * 1024;
+
+/// The pages, listed once in a process and before its first request: while Leptos lists them, no page
+/// that is drawn elsewhere in the process gets its data, ever.
+static ROUTES: LazyLock<Vec<AxumRouteListing>> = LazyLock::new(|| generate_route_list(App));
 
 /// What every request may need. Copies are cheap.
 #[derive(Clone)]
@@ -82,9 +88,8 @@ fn pages(state: PanelState) -> Router {
     let draw = move || shell(&assets);
     let not_found = leptos_axum::render_app_async_with_context(context.clone(), draw.clone());
     // Server functions have their own route: only pages are gathered for.
-    let routes = generate_route_list(App);
     Router::new()
-        .leptos_routes_with_context(&state, routes, context, draw)
+        .leptos_routes_with_context(&state, ROUTES.clone(), context, draw)
         .fallback(not_found)
         .layer(from_fn_with_state(state.clone(), gather))
         .with_state(state)
