@@ -123,6 +123,10 @@ pub struct Limits {
     /// How long a WebSocket of a site goes on once the site's gate closes. Then its visitor is told
     /// to come back; what was being said has arrived by then.
     pub websocket_grace: Duration,
+    /// How long a daemon that gives way to the next one ([`crate::succession`]) looks for that. A
+    /// start begins by opening the socket for it; where there is none after this the daemon was
+    /// stopped, not restarted.
+    pub successor: Duration,
     /// Greatest head of a request, in bytes, request line included.
     pub head_bytes: usize,
     /// Greatest body of a request, in bytes. Apache's own default (LimitRequestBody).
@@ -159,6 +163,7 @@ impl Default for Limits {
             stall: Duration::from_secs(30),
             drain: Duration::from_secs(3),
             websocket_grace: Duration::from_millis(250),
+            successor: Duration::from_secs(10),
             head_bytes: 32 * 1024,
             body_bytes: 1024 * 1024 * 1024,
             connections: 16_384,

@@ -5,7 +5,8 @@
 //! request belongs ([`front`], [`peer`]) and has it brought there: [`delivery`] finds the way,
 //! [`send`] and [`exchange`] go it over the connections of [`upstream`], and [`relay`] brings back
 //! the answer as it comes. What a request may do while its site moves is written in
-//! [`crate::gates`].
+//! [`crate::gates`], and what while the daemon is restarted ([`successor`], [`predecessor`]) in
+//! [`crate::succession`].
 
 mod connection;
 mod delivery;
@@ -17,13 +18,16 @@ mod grammar;
 mod headers;
 mod http1;
 mod http2;
+mod origin;
 mod pages;
 pub(crate) mod peer;
+pub(crate) mod predecessor;
 mod relay;
 mod send;
 mod source;
 mod stall;
 mod stop;
+mod successor;
 mod timer;
 pub(crate) mod tls;
 mod upgrade;
@@ -50,6 +54,7 @@ pub(crate) fn serve(
     let shared = Arc::clone(shared);
     let tasks = shared.tasks.clone();
     tasks.spawn_until_stopped(format!("front door {}", entrance.name()), async move {
+        shared.admission.wait().await;
         loop {
             let (stream, peer) = accept(&listener).await;
             let address = peer.ip().to_canonical();
@@ -60,7 +65,7 @@ pub(crate) fn serve(
             };
             let work =
                 connection::serve(Arc::clone(&shared), stream, address, entrance, tls.clone());
-            shared.tasks.spawn("visitor", async move {
+            shared.visitors.spawn("visitor", async move {
                 work.await;
                 drop(counted);
             });

@@ -9,6 +9,7 @@
 //! - [`gates`]: what this node itself may serve, who is inside, and how it is made to end.
 //! - [`waiting`]: the bounded room where requests wait for a live node.
 //! - [`certificates`]: which certificate a visitor is shown.
+//! - [`sockets`] and [`succession`]: a restart that turns nobody away.
 //! - `http` and `mysql`: the two front doors; `proxy`: listeners, start and shutdown.
 
 pub mod certificates;
@@ -21,11 +22,15 @@ mod patience;
 pub mod proxy;
 pub mod routes;
 mod shared;
+pub mod sockets;
 pub mod stats;
+pub mod succession;
 pub mod waiting;
 
 pub use certificates::{CertificateSource, ClusterCertificates};
 pub use config::{ApiUpstream, Limits, ProxyConfig};
 pub use proxy::{AwesomeProxy, BoundAddresses, StartError};
 pub use routes::{LiveRoute, Route, RoutingTable};
+pub use sockets::{Doorway, Opened, Sockets};
 pub use stats::{DatasetStats, ProxyStats};
+pub use succession::Lingering;

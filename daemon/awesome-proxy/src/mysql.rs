@@ -50,11 +50,11 @@ mod statement;
 mod tally;
 mod wire;
 
-use crate::listener::{PublicSocket, accept};
+use crate::listener::{accept, accept_unix};
 use crate::shared::Shared;
 use hwc_runtime::dial::PeerStream;
 use std::sync::Arc;
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, UnixListener};
 
 /// Serves the TCP port until the daemon stops.
 pub(crate) fn serve_tcp(shared: &Arc<Shared>, listener: TcpListener) {
@@ -62,6 +62,7 @@ pub(crate) fn serve_tcp(shared: &Arc<Shared>, listener: TcpListener) {
     shared
         .tasks
         .spawn_until_stopped("front door mysql tcp", async move {
+            serving.admission.wait().await;
             loop {
                 let (stream, _local) = accept(&listener).await;
                 begin(&serving, Box::new(stream));
@@ -69,14 +70,15 @@ pub(crate) fn serve_tcp(shared: &Arc<Shared>, listener: TcpListener) {
         });
 }
 
-/// Serves the socket until the daemon stops, then removes it.
-pub(crate) fn serve_socket(shared: &Arc<Shared>, socket: PublicSocket) {
+/// Serves the socket until the daemon stops.
+pub(crate) fn serve_socket(shared: &Arc<Shared>, listener: UnixListener) {
     let serving = Arc::clone(shared);
     shared
         .tasks
         .spawn_until_stopped("front door mysql socket", async move {
+            serving.admission.wait().await;
             loop {
-                let stream = socket.accept().await;
+                let stream = accept_unix(&listener).await;
                 begin(&serving, Box::new(stream));
             }
         });

@@ -28,6 +28,9 @@ pub(crate) enum GiveUp {
     /// The daemon stops.
     #[error("this node stops")]
     Stopping,
+    /// Another process follows this one, and answers.
+    #[error("this process gives way to the next")]
+    GivingWay,
 }
 
 /// See the head of this file. Leaves the room when dropped.
@@ -87,9 +90,13 @@ impl Patience {
     /// When the request must not wait any longer.
     pub async fn wait(&mut self) -> Result<(), GiveUp> {
         let waited = self.wait_for_change().await;
-        if waited.is_err() {
-            self.leave();
-            self.door.note_failed();
+        match waited {
+            Ok(()) => {}
+            Err(GiveUp::GivingWay) => self.leave(),
+            Err(GiveUp::NoRoom(_) | GiveUp::TimeOver | GiveUp::Stopping) => {
+                self.leave();
+                self.door.note_failed();
+            }
         }
         waited
     }
@@ -109,6 +116,7 @@ impl Patience {
         self.pause = (pause * 2).min(PAUSE_MAX);
         tokio::select! {
             biased;
+            () = self.shared.succession.begun() => Err(GiveUp::GivingWay),
             () = stopping.cancelled() => Err(GiveUp::Stopping),
             () = over.as_mut() => Err(GiveUp::TimeOver),
             // The sender lives in the door.

@@ -5,10 +5,12 @@ use crate::config::ProxyConfig;
 use crate::gates::Doors;
 use crate::http::front::Entrance;
 use crate::http::upstream::Upstreams;
-use crate::listener::{Census, PublicSocket, listen};
+use crate::listener::{Admission, Census};
 use crate::routes::RoutingTable;
 use crate::shared::Shared;
+use crate::sockets::Sockets;
 use crate::stats::ProxyStats;
+use crate::succession::{Lingering, Succession};
 use crate::waiting::WaitingRoom;
 use arc_swap::ArcSwap;
 use hwc_api::ids::{DatasetId, NodeId};
@@ -20,6 +22,7 @@ use hwc_runtime::lifecycle::Tasks;
 use std::fmt;
 use std::io;
 use std::net::SocketAddr;
+use std::os::unix::net::UnixListener;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -27,6 +30,8 @@ use tokio::sync::Semaphore;
 
 /// Until what was cut has noticed.
 const CUT_LIMIT: Duration = Duration::from_secs(2);
+/// Until everything but visitors' connections has ended, when these are to linger.
+const SETTLE_LIMIT: Duration = Duration::from_secs(2);
 
 /// Why the front doors could not be opened.
 #[derive(Debug, thiserror::Error)]
@@ -70,6 +75,9 @@ pub enum StartError {
         #[source]
         source: io::Error,
     },
+    /// A socket that listens can't be made to work.
+    #[error("use the listening sockets")]
+    Sockets(#[from] io::Error),
     /// rustls refuses the settings.
     #[error("prepare TLS")]
     Tls(#[from] rustls::Error),
@@ -105,8 +113,8 @@ impl fmt::Debug for AwesomeProxy {
 }
 
 impl AwesomeProxy {
-    /// Opens all doors. Until [`AwesomeProxy::set_routes`] nothing is known; until
-    /// [`AwesomeProxy::open_gate`] nothing is served from here. The work runs in a child of `tasks`.
+    /// Opens all doors. Until [`AwesomeProxy::set_routes`] nobody is let in; until
+    /// [`AwesomeProxy::open_gate`] nothing is served from here. The work runs in children of `tasks`.
     ///
     /// # Errors
     /// When a port or the MySQL socket is taken or can't be opened; then nothing stays open.
@@ -118,11 +126,36 @@ impl AwesomeProxy {
         clock: Clock,
         tasks: &Tasks,
     ) -> Result<Self, StartError> {
-        let http = listen(config.http, "plain HTTP")?;
-        let https = listen(config.https, "HTTPS")?;
-        let panel = listen(config.panel, "the panel")?;
-        let mysql_tcp = listen(config.mysql_tcp, "MySQL")?;
-        let mysql_socket = PublicSocket::listen(&config.mysql_socket)?;
+        let sockets = Sockets::open(&config)?;
+        let proxy = Self::start_on(sockets, None, config, me, dial, certificates, clock, tasks)?;
+        proxy.admit();
+        Ok(proxy)
+    }
+
+    /// Opens all doors on sockets that listen already. Nobody is let in before
+    /// [`AwesomeProxy::set_routes`] and [`AwesomeProxy::admit`]. On `predecessor` the process before
+    /// this one brings the requests of visitors who are connected to it; who can open it is believed
+    /// whatever they say of a visitor.
+    ///
+    /// # Errors
+    /// When the sockets can't be used.
+    #[expect(clippy::too_many_arguments, reason = "each is another room's")]
+    pub fn start_on(
+        sockets: Sockets,
+        predecessor: Option<UnixListener>,
+        config: ProxyConfig,
+        me: NodeId,
+        dial: Arc<dyn Dial>,
+        certificates: Arc<dyn CertificateSource>,
+        clock: Clock,
+        tasks: &Tasks,
+    ) -> Result<Self, StartError> {
+        let http = nonblocking(sockets.http)?;
+        let https = nonblocking(sockets.https)?;
+        let panel = nonblocking(sockets.panel)?;
+        let mysql_tcp = nonblocking(sockets.mysql_tcp)?;
+        let mysql_socket = nonblocking_unix(sockets.mysql_socket)?;
+        let predecessor = predecessor.map(nonblocking_unix).transpose()?;
         let addresses = BoundAddresses {
             http: bound(&http, config.http),
             https: bound(&https, config.https),
@@ -142,6 +175,9 @@ impl AwesomeProxy {
             certificates,
             clock,
             tasks: tasks.child(),
+            visitors: tasks.child(),
+            admission: Admission::default(),
+            succession: Succession::default(),
             config,
         });
         let tls = crate::http::tls::acceptor(&shared)?;
@@ -149,12 +185,21 @@ impl AwesomeProxy {
         crate::http::serve(&shared, http, Entrance::Plain { https_port }, None);
         crate::http::serve(&shared, https, Entrance::Secure, Some(tls.clone()));
         crate::http::serve(&shared, panel, Entrance::Panel, Some(tls));
+        if let Some(listener) = predecessor {
+            crate::http::predecessor::serve(&shared, listener, https_port);
+        }
         crate::http::upstream::sweep(&shared);
         crate::mysql::serve_tcp(&shared, mysql_tcp);
         crate::mysql::serve_socket(&shared, mysql_socket);
         tracing::info!(http = %addresses.http, https = %addresses.https, panel = %addresses.panel,
             mysql = %addresses.mysql_tcp, "front doors are open");
         Ok(Self { shared, addresses })
+    }
+
+    /// Lets visitors in, as soon as there is a routing table: the panel and the API are ready. Who
+    /// came before waits in the kernel's queue.
+    pub fn admit(&self) {
+        self.shared.admission.ready();
     }
 
     /// Where it listens.
@@ -263,8 +308,41 @@ impl AwesomeProxy {
     /// most `deadline`, then cuts them. Returns the names of the tasks that had to be cut.
     pub async fn shutdown(&self, deadline: Duration) -> Vec<String> {
         self.shared.upstreams.forget_idle();
-        self.shared.tasks.stop(deadline).await
+        let ending = (
+            self.shared.tasks.stop(deadline),
+            self.shared.visitors.stop(deadline),
+        );
+        let (mut late, visitors) = futures::join!(ending.0, ending.1);
+        late.extend(visitors);
+        late
     }
+
+    /// Gives way to the next process on this node: closes the listeners and everything but visitors'
+    /// connections. Their requests are from here on brought to `successor`, the socket on which the
+    /// next process takes them (`predecessor` of [`AwesomeProxy::start_on`]). What becomes of whom is
+    /// told in [`crate::succession`].
+    ///
+    /// The tasks that the proxy was started with must not be stopped before [`Lingering::last`].
+    pub async fn linger(&self, successor: PathBuf) -> Lingering {
+        let lingering = Lingering::begin(&self.shared, successor);
+        self.shared.upstreams.forget_idle();
+        self.shared.tasks.stop(SETTLE_LIMIT).await;
+        tracing::info!(
+            connections = lingering.connections(),
+            "front doors give way to the next daemon"
+        );
+        lingering
+    }
+}
+
+fn nonblocking(listener: std::net::TcpListener) -> io::Result<tokio::net::TcpListener> {
+    listener.set_nonblocking(true)?;
+    tokio::net::TcpListener::from_std(listener)
+}
+
+fn nonblocking_unix(listener: UnixListener) -> io::Result<tokio::net::UnixListener> {
+    listener.set_nonblocking(true)?;
+    tokio::net::UnixListener::from_std(listener)
 }
 
 fn bound(listener: &tokio::net::TcpListener, asked: SocketAddr) -> SocketAddr {

@@ -5,6 +5,7 @@ use crate::config::ProxyConfig;
 use crate::gates::{Door, Doors, Pass};
 use crate::http::upstream::Upstreams;
 use crate::routes::{Destination, Route, RoutingTable, destination};
+use crate::succession::Succession;
 use crate::waiting::WaitingRoom;
 use arc_swap::ArcSwap;
 use hwc_api::ids::{DatasetId, NodeId};
@@ -24,7 +25,12 @@ pub(crate) struct Shared {
     pub dial: Arc<dyn Dial>,
     pub certificates: Arc<dyn CertificateSource>,
     pub clock: Clock,
+    /// Everything but visitors' connections.
     pub tasks: Tasks,
+    /// Visitors' connections: they outlive the rest when the daemon is restarted.
+    pub visitors: Tasks,
+    pub admission: crate::listener::Admission,
+    pub succession: Succession,
     pub connections: crate::listener::Census,
     pub mysql_sessions: Arc<tokio::sync::Semaphore>,
 }
@@ -92,6 +98,7 @@ impl Shared {
     pub fn set_routes(&self, table: RoutingTable) {
         let table = Arc::new(table);
         let old = self.table.swap(Arc::clone(&table));
+        self.admission.routed();
         for door in self.doors.all() {
             let dataset = door.dataset();
             if differs(&old, &table, dataset) {

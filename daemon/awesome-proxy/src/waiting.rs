@@ -48,18 +48,32 @@ impl WaitingRoom {
     /// # Errors
     /// When there is no place left, and of which kind.
     pub fn enter(self: &Arc<Self>, door: &Arc<Door>, bytes: usize) -> Result<Ticket, NoRoom> {
-        let ticket = Ticket {
-            room: Arc::clone(self),
-            door: Arc::clone(door),
-            bytes,
-        };
         // Counted first, judged after: the ticket's drop takes back what it counted.
         let here = door.waiting().fetch_add(1, Ordering::SeqCst);
-        let all = self.waiting.fetch_add(1, Ordering::SeqCst);
-        let taken = self.waiting_bytes.fetch_add(bytes, Ordering::SeqCst);
+        let place = self.take(Some(Arc::clone(door)), bytes);
         if here >= self.per_dataset {
             return Err(NoRoom::Dataset);
         }
+        place
+    }
+
+    /// Takes a place for a request of `bytes` bytes that waits for the next daemon, whoever it is
+    /// for.
+    ///
+    /// # Errors
+    /// When there is no place left, and of which kind.
+    pub fn enter_for_restart(self: &Arc<Self>, bytes: usize) -> Result<Ticket, NoRoom> {
+        self.take(None, bytes)
+    }
+
+    fn take(self: &Arc<Self>, door: Option<Arc<Door>>, bytes: usize) -> Result<Ticket, NoRoom> {
+        let ticket = Ticket {
+            room: Arc::clone(self),
+            door,
+            bytes,
+        };
+        let all = self.waiting.fetch_add(1, Ordering::SeqCst);
+        let taken = self.waiting_bytes.fetch_add(bytes, Ordering::SeqCst);
         if all >= self.all {
             return Err(NoRoom::Node);
         }
@@ -74,13 +88,15 @@ impl WaitingRoom {
 #[derive(Debug)]
 pub struct Ticket {
     room: Arc<WaitingRoom>,
-    door: Arc<Door>,
+    door: Option<Arc<Door>>,
     bytes: usize,
 }
 
 impl Drop for Ticket {
     fn drop(&mut self) {
-        self.door.waiting().fetch_sub(1, Ordering::SeqCst);
+        if let Some(door) = &self.door {
+            door.waiting().fetch_sub(1, Ordering::SeqCst);
+        }
         self.room.waiting.fetch_sub(1, Ordering::SeqCst);
         self.room
             .waiting_bytes

@@ -504,5 +504,6 @@ async fn shutdown_answers_who_waits_and_lets_who_runs_end() {
     assert_eq!(soon(running).await.expect("answered").text(), "one");
     assert!(late.is_empty(), "{late:?}");
     assert!(tokio::net::TcpStream::connect(t.one.http).await.is_err());
-    assert!(!t.one.mysql_socket.exists());
+    let closed = std::os::unix::net::UnixStream::connect(&t.one.mysql_socket);
+    assert!(closed.is_err(), "nobody listens any more");
 }

@@ -9,11 +9,13 @@
 use super::errand::Errand;
 use super::exchange::{AnswerHead, Exchange, Fault};
 use super::headers::{Asked, Hold};
+use super::origin::Introduction;
 use super::pages::{Page, Reply};
 use super::relay::Relay;
 use super::send::{SendError, Way, send};
 use super::source::{BodyError, Source};
 use super::stop::Stop;
+use super::successor;
 use super::upgrade::Tunnel;
 use super::upstream::Upstream;
 use crate::gates::{Door, Pass};
@@ -86,20 +88,32 @@ pub(super) enum Again {
     NoServer,
 }
 
-/// Delivers a request for the dataset behind `door`.
+/// Why a journey ended without an answer.
+enum End {
+    /// The visitor is told so.
+    Failed(Page),
+    /// The next process has the answer.
+    GivingWay,
+}
+
+/// Delivers a request for the dataset behind `door`. `is_announced`: it comes from the process
+/// before this one, which stands by it when it begins to send its body.
 pub(super) async fn deliver<S: Source>(
     shared: &Arc<Shared>,
     door: &Arc<Door>,
     errand: &Errand,
     source: S,
+    is_announced: bool,
 ) -> Answer<S> {
-    let outcome = journey(shared, door, errand, source).await;
+    let mut source = Some(source);
+    let outcome = journey(shared, door, errand, &mut source, is_announced).await;
     match outcome {
         Ok(answer) => {
             door.counters.count_served();
             answer
         }
-        Err(page) => {
+        Err(End::GivingWay) => successor::deliver(shared, errand, source).await,
+        Err(End::Failed(page)) => {
             door.counters.count_failed();
             Answer::page(page, errand)
         }
@@ -110,23 +124,26 @@ async fn journey<S: Source>(
     shared: &Arc<Shared>,
     door: &Arc<Door>,
     errand: &Errand,
-    source: S,
-) -> Result<Answer<S>, Page> {
-    let bytes = errand.head_bytes() + source.waiting_bytes(errand.body);
-    let mut patience = Patience::new(shared, door, bytes);
-    let mut source = Some(source);
+    source: &mut Option<S>,
+    is_announced: bool,
+) -> Result<Answer<S>, End> {
+    let unread = source.as_ref().map_or(0, |s| s.waiting_bytes(errand.body));
+    let mut patience = Patience::new(shared, door, errand.head_bytes() + unread);
     let mut attempts = Attempts::default();
     loop {
         patience.look();
+        if shared.succession.is_begun() {
+            return Err(End::GivingWay);
+        }
         let (outcome, place) = match shared.way(door) {
             shared::Way::Here(pass) => {
                 patience.leave();
-                let outcome = try_here(shared, door, errand, &mut source, pass, false).await;
+                let outcome = try_here(shared, door, errand, source, pass, is_announced).await;
                 (outcome, None)
             }
             shared::Way::Peer { node, epoch } if attempts.avoided != Some((node, epoch)) => {
                 patience.leave();
-                let outcome = try_peer(shared, door, errand, &mut source, (node, epoch)).await;
+                let outcome = try_peer(shared, door, errand, source, (node, epoch)).await;
                 (outcome, Some((node, epoch)))
             }
             shared::Way::Peer { .. } | shared::Way::Wait => {
@@ -135,22 +152,25 @@ async fn journey<S: Source>(
         };
         let again = match outcome {
             Ok(answer) => return Ok(answer),
-            Err(Setback::Failed(page)) => return Err(page),
+            Err(Setback::Failed(page)) => return Err(End::Failed(page)),
             Err(Setback::Cut) => {
                 door.note_failed();
-                return Err(Page::Lost);
+                return Err(End::Failed(Page::Lost));
             }
             Err(Setback::Again(again)) => again,
         };
         match attempts.judge(again, place, shared.clock.now()) {
             Judgement::GoOn => {}
             Judgement::NewSearch => patience.renew(),
-            Judgement::GiveUp => return Err(Page::NoAnswer),
+            Judgement::GiveUp => return Err(End::Failed(Page::NoAnswer)),
         }
-        match wait(&mut patience, &mut source).await {
+        match wait(&mut patience, source).await {
             Some(Ok(())) => {}
-            Some(Err(GiveUp::NoRoom(_))) => return Err(Page::Busy),
-            Some(Err(GiveUp::TimeOver | GiveUp::Stopping)) => return Err(Page::NotNow),
+            Some(Err(GiveUp::NoRoom(_))) => return Err(End::Failed(Page::Busy)),
+            Some(Err(GiveUp::TimeOver | GiveUp::Stopping)) => {
+                return Err(End::Failed(Page::NotNow));
+            }
+            Some(Err(GiveUp::GivingWay)) => return Err(End::GivingWay),
             None => return Ok(Answer::Gone),
         }
     }
@@ -223,8 +243,8 @@ impl Attempts {
     }
 }
 
-/// Sends a request to this node's Apache. `is_announced`: it comes from another node, which stands
-/// by it when it begins to send its body.
+/// Sends a request to this node's Apache. `is_announced`: it comes from another front door, which
+/// stands by it when it begins to send its body.
 pub(super) async fn try_here<S: Source>(
     shared: &Arc<Shared>,
     door: &Arc<Door>,
@@ -237,7 +257,7 @@ pub(super) async fn try_here<S: Source>(
     let mut stop = Stop::Cut(Box::pin(pass.cut()));
     let way = Way {
         upstream: Upstream::Apache,
-        asked: None,
+        introduction: None,
         is_announced,
     };
     let (head, exchange) = match send(shared, way, errand, source, &mut stop).await {
@@ -287,7 +307,7 @@ async fn try_peer<S: Source>(
     };
     let way = Way {
         upstream: Upstream::Peer(node),
-        asked: Some(asked),
+        introduction: Some(Introduction::Asked(asked)),
         is_announced: false,
     };
     let moved_on = Arc::clone(shared).moved_on(Arc::clone(door), node, epoch);

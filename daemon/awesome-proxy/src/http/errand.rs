@@ -1,7 +1,8 @@
 //! A visitor's request as it goes on: its head written once, sent as often as it must be.
 
 use super::grammar::Framing;
-use super::headers::{self, Asked, Field, Hold};
+use super::headers::{self, Field, Hold};
+use super::origin::{Introduction, Origin};
 use super::pages::Tastes;
 use std::io::Write;
 
@@ -55,6 +56,8 @@ pub(super) struct Errand {
     pub body: BodySize,
     /// It asks for a WebSocket.
     pub wants_websocket: bool,
+    /// Whose it is; none if another node sent it.
+    pub origin: Option<Origin>,
     /// Whoever asked takes trailers in the answer.
     pub takes_trailers: bool,
     /// The request line and all fields but those that frame the message.
@@ -72,6 +75,7 @@ impl Errand {
             method: Method::of(method),
             body,
             wants_websocket: false,
+            origin: None,
             takes_trailers: false,
             head,
         }
@@ -114,15 +118,15 @@ impl Errand {
         }
     }
 
-    /// Writes the whole head, for another node if it is asked for something.
-    pub fn write(&self, out: &mut Vec<u8>, asked: Option<Asked>) {
+    /// Writes the whole head, with what another front door is told, if it goes to one.
+    pub fn write(&self, out: &mut Vec<u8>, introduction: Option<Introduction>) {
         out.extend_from_slice(&self.head);
         if self.wants_websocket {
             out.extend_from_slice(b"connection: upgrade\r\nupgrade: websocket\r\n");
         }
-        let holds = asked.map_or(Hold::Nothing, |asked| asked.holds);
-        if let Some(asked) = asked {
-            headers::write_asked(out, asked);
+        let holds = introduction.map_or(Hold::Nothing, Introduction::holds);
+        if let Some(introduction) = introduction {
+            introduction.write(out);
         }
         match self.body {
             BodySize::None if holds == Hold::End => {
@@ -154,17 +158,18 @@ impl Errand {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::http::headers::Asked;
     use hwc_api::ids::DatasetId;
     use hwc_api::ownership::Epoch;
 
     fn head(method: &str, body: BodySize, between_nodes: bool) -> String {
         let errand = Errand::begin(method, "/a?b", body);
-        let asked = Asked {
+        let asked = Introduction::Asked(Asked {
             hops: 1,
             dataset: DatasetId(1),
             epoch: Epoch::NONE,
             holds: errand.hold(),
-        };
+        });
         let mut out = Vec::new();
         errand.write(&mut out, between_nodes.then_some(asked));
         String::from_utf8(out).expect("text")

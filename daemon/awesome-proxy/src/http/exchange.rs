@@ -4,7 +4,8 @@
 use super::errand::{Errand, Method};
 use super::framing::{Decoder, Piece};
 use super::grammar::{Framing, Refusal, find_end, read_answer};
-use super::headers::{self, Asked, Field, Hold, Notes};
+use super::headers::{self, Field, Hold, Notes};
+use super::origin::Introduction;
 use super::source::{BodyError, Source};
 use super::stop::Stop;
 use super::upstream::Line;
@@ -115,19 +116,19 @@ pub(super) struct Exchange<S> {
 }
 
 impl<S: Source> Exchange<S> {
-    /// Prepares a request, for another node if it is `asked` for something. `is_announced`: the
+    /// Prepares a request, with what another front door is told. `is_announced`: the
     /// visitor's side must still say that it stands by the request, by sending its body.
     pub fn begin(
         mut line: Line,
         errand: &Errand,
-        asked: Option<Asked>,
+        introduction: Option<Introduction>,
         is_announced: bool,
         patience: Duration,
         source: S,
     ) -> Box<Self> {
-        let holds = asked.map_or(Hold::Nothing, |asked| asked.holds);
+        let holds = introduction.map_or(Hold::Nothing, Introduction::holds);
         let mut head = Vec::with_capacity(errand.head_bytes() + 256);
-        errand.write(&mut head, asked);
+        errand.write(&mut head, introduction);
         let has_body = errand.body != super::errand::BodySize::None;
         let sending = match holds {
             Hold::Body | Hold::End => Sending::Held,

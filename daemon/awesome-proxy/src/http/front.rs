@@ -3,10 +3,12 @@
 use super::delivery::{Answer, Setback, deliver, failed, finish};
 use super::errand::{BodySize, Errand};
 use super::headers::{self, Field, Notes, Visitor};
+use super::origin::Origin;
 use super::pages::{Page, Reply, Tastes};
 use super::send::{SendError, Way, send};
 use super::source::Source;
 use super::stop::Stop;
+use super::successor;
 use super::upstream::Upstream;
 use crate::gates::Door;
 use crate::routes::{RoutingTable, SiteEntry};
@@ -83,6 +85,8 @@ pub(super) enum Order {
     Site(Arc<Door>, Errand),
     /// Bring it to this node's panel or API.
     Panel(Upstream, Errand),
+    /// Bring it to the process that follows this one.
+    Successor(Errand),
 }
 
 /// Decides what is to be done for a visitor's request.
@@ -104,16 +108,22 @@ pub(super) fn receive(
             return page(Page::BadRequest);
         }
     };
-    let place = place(&shared.table.load(), entrance, authority, arrival.target);
     let errand = || {
         let mut errand = Errand::begin(arrival.method, arrival.target, arrival.body);
         errand.wants_websocket = may_upgrade && arrival.notes.wants_websocket;
         errand.takes_trailers = !may_upgrade || arrival.notes.takes_trailers;
+        errand.origin = Some(Origin {
+            entrance,
+            address: visitor.ip,
+        });
         let out = errand.fields_mut();
         headers::write_request(out, arrival.fields, arrival.notes, authority.whole, visitor);
         errand
     };
-    match place {
+    if shared.succession.is_begun() {
+        return Order::Successor(errand());
+    }
+    match place(&shared.table.load(), entrance, authority, arrival.target) {
         Place::Site(site) if site.is_suspended => page(Page::Suspended),
         Place::Site(site) => Order::Site(shared.doors.door(site.dataset), errand()),
         Place::Panel => Order::Panel(Upstream::Panel, named(errand(), visitor)),
@@ -128,20 +138,26 @@ fn named(mut errand: Errand, visitor: &Visitor) -> Errand {
     errand
 }
 
-/// Does what is to be done; says also whether the visitor takes trailers.
+/// Does what is to be done; says also whether the visitor takes trailers. `is_announced`: it comes
+/// from the process before this one, which stands by it when it begins to send its body.
 pub(super) async fn carry_out<S: Source>(
     shared: &Arc<Shared>,
     order: Order,
     source: S,
+    is_announced: bool,
 ) -> (Answer<S>, bool) {
     match order {
         Order::Reply(reply) => (Answer::Page(reply), false),
         Order::Site(door, errand) => {
-            let answer = deliver(shared, &door, &errand, source).await;
+            let answer = deliver(shared, &door, &errand, source, is_announced).await;
             (answer, errand.takes_trailers)
         }
         Order::Panel(upstream, errand) => {
-            let answer = to_panel(shared, upstream, &errand, source).await;
+            let answer = to_panel(shared, upstream, &errand, source, is_announced).await;
+            (answer, errand.takes_trailers)
+        }
+        Order::Successor(errand) => {
+            let answer = successor::deliver(shared, &errand, Some(source)).await;
             (answer, errand.takes_trailers)
         }
     }
@@ -264,15 +280,19 @@ async fn to_panel<S: Source>(
     upstream: Upstream,
     errand: &Errand,
     source: S,
+    is_announced: bool,
 ) -> Answer<S> {
     let way = Way {
         upstream,
-        asked: None,
-        is_announced: false,
+        introduction: None,
+        is_announced,
     };
-    let mut stop = Stop::Never;
-    let outcome = match send(shared, way, errand, &mut Some(source), &mut stop).await {
+    let (mut stop, mut source) = (Stop::Never, Some(source));
+    let outcome = match send(shared, way, errand, &mut source, &mut stop).await {
         Ok((head, exchange)) => finish(shared, errand, head, exchange, stop, None),
+        Err(SendError::Connect(_) | SendError::Unsent(_)) if shared.succession.is_begun() => {
+            return successor::deliver(shared, errand, source).await;
+        }
         Err(error @ (SendError::Connect(_) | SendError::Unsent(_))) => {
             tracing::debug!(%error, "the panel does not answer");
             Err(Setback::Failed(Page::PanelDown))

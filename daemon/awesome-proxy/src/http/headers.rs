@@ -28,6 +28,7 @@ pub(super) type Field<'a> = (&'a [u8], &'a [u8]);
 /// A visitor, as those behind us are told of them.
 #[derive(Debug, Clone)]
 pub(super) struct Visitor {
+    pub ip: IpAddr,
     /// The visitor's address as text.
     address: String,
     /// Whether the visitor speaks TLS to us.
@@ -37,6 +38,7 @@ pub(super) struct Visitor {
 impl Visitor {
     pub fn new(address: IpAddr, is_secure: bool) -> Self {
         Self {
+            ip: address,
             address: address.to_string(),
             is_secure,
         }
@@ -300,11 +302,27 @@ pub(super) fn write_asked(out: &mut Vec<u8>, asked: Asked) {
     // Writing to memory does not fail.
     let _written = write!(
         out,
-        "{HOP}: {}\r\n{DATASET}: {}\r\n{EPOCH}: {}\r\nte: trailers\r\n",
+        "{HOP}: {}\r\n{DATASET}: {}\r\n{EPOCH}: {}\r\n",
         asked.hops, asked.dataset.0, asked.epoch
     );
-    if let Some(word) = asked.holds.word() {
+    write_hold(out, asked.holds);
+}
+
+/// Says what is held back, and that trailers are taken: both as between front doors.
+pub(super) fn write_hold(out: &mut Vec<u8>, holds: Hold) {
+    line(out, b"te", b"trailers");
+    if let Some(word) = holds.word() {
         line(out, HOLD.as_bytes(), word.as_bytes());
+    }
+}
+
+/// Reads what is held back; none if it is nothing that we know.
+pub(super) fn read_hold(fields: &[Field<'_>]) -> Option<Hold> {
+    match fields.iter().find(|(name, _)| equal(name, HOLD)) {
+        None => Some(Hold::Nothing),
+        Some((_, b"body")) => Some(Hold::Body),
+        Some((_, b"end")) => Some(Hold::End),
+        Some(_) => None,
     }
 }
 
@@ -314,17 +332,11 @@ pub(super) fn read_asked(fields: &[Field<'_>]) -> Option<Asked> {
         let found = fields.iter().find(|(name, _)| equal(name, wanted))?;
         std::str::from_utf8(found.1).ok()
     };
-    let holds = match find(HOLD) {
-        None => Hold::Nothing,
-        Some("body") => Hold::Body,
-        Some("end") => Hold::End,
-        Some(_) => return None,
-    };
     Some(Asked {
         hops: find(HOP)?.parse().ok()?,
         dataset: find(DATASET)?.parse().ok()?,
         epoch: find(EPOCH)?.parse().ok()?,
-        holds,
+        holds: read_hold(fields)?,
     })
 }
 
@@ -343,7 +355,7 @@ fn words(value: &[u8]) -> impl Iterator<Item = &[u8]> {
         .filter(|word| !word.is_empty())
 }
 
-fn equal(bytes: &[u8], text: &str) -> bool {
+pub(super) fn equal(bytes: &[u8], text: &str) -> bool {
     bytes.eq_ignore_ascii_case(text.as_bytes())
 }
 

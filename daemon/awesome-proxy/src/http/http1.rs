@@ -1,4 +1,5 @@
-//! One connection that speaks HTTP/1.1: of a visitor, or of another node's front door.
+//! One connection that speaks HTTP/1.1: of a visitor, of another node's front door, or of the process
+//! before this one.
 //!
 //! Heads and bodies are read to the letter (`grammar`, `framing`): behind us stands another server
 //! that may repair what it reads differently, and that difference is request smuggling. What does
@@ -11,7 +12,8 @@ use super::exchange::AnswerBody;
 use super::framing::Decoder;
 use super::front::{self, Arrival, Entrance};
 use super::grammar::{Framing, Refusal, RequestLine, find_end, read_request};
-use super::headers::{Field, Notes, Visitor};
+use super::headers::{Field, Hold, Notes, Visitor};
+use super::origin;
 use super::pages::{Page, Tastes};
 use super::peer;
 use super::source::{BodyLimits, Reader, ReaderBody, Source};
@@ -43,6 +45,24 @@ const LINGER: Duration = Duration::from_secs(2);
 pub(super) enum Side {
     Visitor(Entrance, Visitor),
     Node(NodeId),
+    /// The process before us, for visitors who are connected to it.
+    Predecessor {
+        /// Where our own door for HTTPS is.
+        https_port: u16,
+    },
+}
+
+impl Side {
+    /// Whether the other side is to open its next connection elsewhere.
+    fn gives_way(&self, shared: &Shared) -> bool {
+        match self {
+            Self::Visitor(..) => {
+                shared.succession.is_begun() || shared.visitors.token().is_cancelled()
+            }
+            Self::Predecessor { .. } => shared.visitors.token().is_cancelled(),
+            Self::Node(_) => shared.tasks.token().is_cancelled(),
+        }
+    }
 }
 
 /// What is to be done for a request.
@@ -59,7 +79,7 @@ struct Judged {
     manner: Manner,
     /// The body waits for a 100 (Continue).
     says_continue: bool,
-    /// Another node holds the body back, or the word that there is none.
+    /// Another front door holds the body back, or the word that there is none.
     holds: bool,
 }
 
@@ -83,17 +103,22 @@ where
     let mut connection = Connection {
         head_timeout: match side {
             Side::Visitor(..) => limits.head,
-            Side::Node(_) => PEER_HEAD_TIMEOUT,
+            Side::Node(_) | Side::Predecessor { .. } => PEER_HEAD_TIMEOUT,
         },
         body_limits: BodyLimits {
             bytes: limits.body_bytes,
             stall: limits.stall,
         },
+        stopping: Box::pin(match side {
+            Side::Visitor(..) | Side::Predecessor { .. } => {
+                shared.visitors.token().cancelled_owned()
+            }
+            Side::Node(_) => shared.tasks.token().cancelled_owned(),
+        }),
         side,
         reader: Reader::new(reader),
         writer: Writer::new(writer),
         decoder: Decoder::none(),
-        stopping: Box::pin(shared.tasks.token().cancelled_owned()),
         shared: Arc::clone(&shared),
     };
     loop {
@@ -201,7 +226,8 @@ where
         } else {
             (None, line.target)
         };
-        let arrival = Arrival {
+        let mut holds = false;
+        let mut arrival = Arrival {
             method: line.method,
             authority,
             target,
@@ -215,11 +241,23 @@ where
                 let order = front::receive(&self.shared, *entrance, visitor, &arrival, may_upgrade);
                 Order::Visitor(order)
             }
-            Side::Node(node) => Order::Node(peer::receive(&self.shared, *node, &arrival)),
-        };
-        let holds = match &order {
-            Order::Node(_) => peer::holds(&fields),
-            Order::Visitor(_) => false,
+            Side::Node(node) => {
+                holds = peer::holds(&fields);
+                Order::Node(peer::receive(&self.shared, *node, &arrival))
+            }
+            Side::Predecessor { https_port } => {
+                let told = origin::read(&fields, *https_port).ok_or(Page::BadRequest)?;
+                let (origin, hold) = told;
+                holds = hold != Hold::Nothing;
+                if hold == Hold::End {
+                    arrival.body = BodySize::None;
+                }
+                let visitor = Visitor::new(origin.address, origin.entrance.is_secure());
+                let may_upgrade = line.is_http_11 && line.method == "GET";
+                let (shared, entrance) = (&self.shared, origin.entrance);
+                let order = front::receive(shared, entrance, &visitor, &arrival, may_upgrade);
+                Order::Visitor(order)
+            }
         };
         let judged = Judged {
             order,
@@ -266,7 +304,7 @@ where
         };
         let shared = &self.shared;
         let mut says_continue = judged.says_continue;
-        let working = carry_out(shared, judged.order, source);
+        let working = carry_out(shared, judged.order, source, judged.holds);
         let is_due = || says_continue && is_wanted.load(Ordering::Relaxed);
         let (answer, takes_trailers) = await_answer(&mut self.writer, working, is_due).await;
         says_continue &= !is_wanted.load(Ordering::Relaxed);
@@ -275,7 +313,7 @@ where
             takes_trailers,
             ..judged.manner
         };
-        manner.closes |= shared.tasks.token().is_cancelled();
+        manner.closes |= self.side.gives_way(shared);
         let now = shared.clock.wall();
         match answer {
             Answer::Gone => Next::End,
@@ -367,9 +405,14 @@ async fn await_answer<W: AsyncWrite + Unpin, T>(
     .await
 }
 
-async fn carry_out<S: Source>(shared: &Arc<Shared>, order: Order, source: S) -> (Answer<S>, bool) {
+async fn carry_out<S: Source>(
+    shared: &Arc<Shared>,
+    order: Order,
+    source: S,
+    is_announced: bool,
+) -> (Answer<S>, bool) {
     match order {
-        Order::Visitor(order) => front::carry_out(shared, order, source).await,
+        Order::Visitor(order) => front::carry_out(shared, order, source, is_announced).await,
         Order::Node(order) => peer::carry_out(shared, order, source).await,
     }
 }

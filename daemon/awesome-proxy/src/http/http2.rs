@@ -50,7 +50,7 @@ where
     T: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     let limits = &shared.config.limits;
-    let mut builder = http2::Builder::new(Spawner(shared.tasks.clone()));
+    let mut builder = http2::Builder::new(Spawner(shared.visitors.clone()));
     builder
         .timer(TokioTimer::new())
         .max_concurrent_streams(STREAMS_MAX)
@@ -79,12 +79,14 @@ where
         }
     });
     let mut connection = pin!(builder.serve_connection(TokioIo::new(stream), service));
-    let stopping = shared.tasks.token();
+    let stopping = shared.visitors.token();
     let mut was_busy = true;
     let ended = loop {
         tokio::select! {
             ended = connection.as_mut() => break ended,
             () = stopping.cancelled() => {}
+            // GOAWAY: the visitor's next connection is the next process's.
+            () = shared.succession.heir() => {}
             () = tokio::time::sleep(IDLE) => {
                 let is_busy = busy.load(Ordering::SeqCst) > 0;
                 if is_busy || was_busy {
@@ -132,7 +134,7 @@ async fn answer(
         stall: shared.config.limits.stall,
     };
     let source = StreamBody::new(body, limits);
-    match front::carry_out(&shared, order, source).await {
+    match front::carry_out(&shared, order, source, false).await {
         (Answer::Relay(head, relay), _) => relayed(head, relay),
         (Answer::Page(reply), _) => replied(reply),
         // Neither a WebSocket nor a visitor who left comes here; hyper would drop both.

@@ -2,7 +2,7 @@
 
 use super::errand::Errand;
 use super::exchange::{AnswerHead, Exchange, Fault};
-use super::headers::Asked;
+use super::origin::Introduction;
 use super::source::{BodyError, Source};
 use super::stop::Stop;
 use super::upstream::{ConnectError, Line, Upstream, connect};
@@ -44,8 +44,8 @@ pub(super) enum SendError {
 pub(super) struct Way {
     /// To whom.
     pub upstream: Upstream,
-    /// What another node is asked for.
-    pub asked: Option<Asked>,
+    /// What another front door is told.
+    pub introduction: Option<Introduction>,
     /// Nothing is sent before the visitor's side began to send the body.
     pub is_announced: bool,
 }
@@ -60,7 +60,7 @@ pub(super) async fn send<S: Source>(
     stop: &mut Stop,
 ) -> Result<(AnswerHead, Box<Exchange<S>>), SendError> {
     // Over a kept connection may go what can be repeated, and what the other side must ask for.
-    let may_be_kept = errand.is_repeatable() || way.asked.is_some();
+    let may_be_kept = errand.is_repeatable() || way.introduction.is_some();
     if may_be_kept && let Some(line) = shared.upstreams.take(way.upstream, shared.clock.now()) {
         match attempt(shared, way, line, errand, source, stop).await {
             Err(SendError::Died(_)) if errand.is_repeatable() => {}
@@ -100,7 +100,8 @@ async fn reach<S: Source>(
     .await
 }
 
-async fn attempt<S: Source>(
+/// Sends a request over this connection and waits for the head of its answer; see [`send`].
+pub(super) async fn attempt<S: Source>(
     shared: &Shared,
     way: Way,
     line: Line,
@@ -112,7 +113,14 @@ async fn attempt<S: Source>(
         return Err(SendError::Gone);
     };
     let patience = shared.config.limits.response;
-    let mut exchange = Exchange::begin(line, errand, way.asked, way.is_announced, patience, taken);
+    let mut exchange = Exchange::begin(
+        line,
+        errand,
+        way.introduction,
+        way.is_announced,
+        patience,
+        taken,
+    );
     let head = poll_fn(|cx| exchange.poll_head(cx, stop)).await;
     let fault = match head {
         Ok(head) => return Ok((head, exchange)),

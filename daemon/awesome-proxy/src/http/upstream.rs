@@ -1,4 +1,5 @@
-//! Connections to upstreams: this node's Apache, panel and API, and the other nodes' front doors.
+//! Connections to upstreams: this node's Apache, panel and API, the other nodes' front doors, and the
+//! process that follows this one.
 //!
 //! HTTP/1.1 with keep-alive, one request at a time on each connection: a dying node takes with it
 //! only what runs on it, and no request waits behind another's window. Unused connections are kept
@@ -6,7 +7,7 @@
 //! ask for before it counts (see [`super::headers::Hold`]), goes over a kept one.
 
 use super::timer::Timer;
-use crate::config::{ApiUpstream, Limits, ProxyConfig};
+use crate::config::{ApiUpstream, Limits};
 use crate::shared::Shared;
 use bytes::BytesMut;
 use hwc_api::ids::NodeId;
@@ -42,6 +43,8 @@ pub(crate) enum Upstream {
     Api,
     /// Another node's front door.
     Peer(NodeId),
+    /// The process that follows this one.
+    Successor,
 }
 
 /// Why an upstream can't be reached; nothing was sent.
@@ -267,7 +270,7 @@ impl Upstreams {
     const fn idle_max(&self, upstream: Upstream) -> Duration {
         match upstream {
             Upstream::Apache | Upstream::Panel | Upstream::Api => self.idle_max,
-            Upstream::Peer(_) => PEER_IDLE,
+            Upstream::Peer(_) | Upstream::Successor => PEER_IDLE,
         }
     }
 
@@ -293,9 +296,9 @@ pub(crate) fn sweep(shared: &Arc<Shared>) {
 pub(super) async fn connect(shared: &Shared, upstream: Upstream) -> Result<Line, ConnectError> {
     let io = match upstream {
         Upstream::Peer(node) => Io::Peer(shared.dial.dial(node, Service::Http).await?),
-        Upstream::Apache | Upstream::Panel | Upstream::Api => {
+        Upstream::Apache | Upstream::Panel | Upstream::Api | Upstream::Successor => {
             let patience = shared.config.limits.connect;
-            tokio::time::timeout(patience, connect_here(&shared.config, upstream))
+            tokio::time::timeout(patience, connect_here(shared, upstream))
                 .await
                 .unwrap_or_else(|_late| Err(io::ErrorKind::TimedOut.into()))
                 .map_err(|source| ConnectError::Here { upstream, source })?
@@ -304,11 +307,13 @@ pub(super) async fn connect(shared: &Shared, upstream: Upstream) -> Result<Line,
     Ok(Line::new(upstream, io))
 }
 
-async fn connect_here(config: &ProxyConfig, upstream: Upstream) -> io::Result<Io> {
+async fn connect_here(shared: &Shared, upstream: Upstream) -> io::Result<Io> {
+    let config = &shared.config;
     let address = match (upstream, &config.api) {
         (Upstream::Api, ApiUpstream::Unix(path)) => {
             return Ok(Io::Unix(UnixStream::connect(path).await?));
         }
+        (Upstream::Successor, _) => return Ok(Io::Unix(shared.succession.connect().await?)),
         (Upstream::Api, ApiUpstream::Tcp(address)) => *address,
         (Upstream::Panel, _) => config.panel_upstream,
         (Upstream::Apache | Upstream::Peer(_), _) => config.apache,
