@@ -77,10 +77,12 @@
 //!
 //! `machine` routes and keeps deadlines; `ownership` is one dataset: facts, and the order in which
 //! they are judged; `ownership/*` are the transitions by family. `planner` decides what goes beyond
-//! the protocol, and `placement` judges nodes for all of it. Rules can be switched off for tests (`Bug`), to prove that the simulator notices.
+//! the protocol, and `placement` judges nodes for all of it. `datasets` and `small_map` keep a
+//! hundred thousand datasets small (`examples/memory.rs` says how small). Rules can be switched off for tests (`Bug`), to prove that the simulator notices.
 
 mod action;
 mod bugs;
+mod datasets;
 mod event;
 mod facts;
 mod machine;
@@ -90,6 +92,7 @@ mod peers;
 pub mod placement;
 mod planner;
 mod row;
+mod small_map;
 mod status;
 mod time;
 mod timers;

@@ -4,6 +4,7 @@
 
 use crate::action::Action;
 use crate::bugs::Bugs;
+use crate::datasets::Datasets;
 use crate::event::{DatasetEvent, Event, InventoryItem, RegistryView};
 use crate::moves::{MoveStatus, Refused};
 use crate::ownership::{Context, Counters, Ownership};
@@ -45,7 +46,7 @@ pub struct StateMachine {
     listening_since: Millis,
     my_join_index: u64,
     peers: Peers,
-    datasets: BTreeMap<DatasetId, Ownership>,
+    datasets: Datasets,
     deadlines: BTreeSet<(Millis, DatasetId)>,
     counters: Counters,
     planner: Planner,
@@ -67,7 +68,7 @@ impl StateMachine {
             listening_since: Millis::default(),
             my_join_index: 0,
             peers: Peers::default(),
-            datasets: BTreeMap::new(),
+            datasets: Datasets::default(),
             deadlines: BTreeSet::new(),
             counters: Counters::default(),
             planner: Planner::default(),
@@ -101,14 +102,14 @@ impl StateMachine {
             }
             Event::PeerSuspect { node } => {
                 self.peers.suspect(node);
-                for ownership in self.datasets.values_mut() {
+                for (_, ownership) in self.datasets.iter_mut() {
                     ownership.forget_peer(node);
                 }
                 self.settle_all(now, &mut actions);
             }
             Event::RecordsHeard { node, boot } => {
                 self.peers.board_heard(node, boot);
-                for ownership in self.datasets.values_mut() {
+                for (_, ownership) in self.datasets.iter_mut() {
                     ownership.board_heard(node, boot);
                 }
                 self.settle_all(now, &mut actions);
@@ -247,14 +248,14 @@ impl StateMachine {
         let has_rejoined = self.my_join_index != view.my_join_index;
         self.my_join_index = view.my_join_index;
         let mut changed = Vec::new();
-        for (dataset, ownership) in &mut self.datasets {
+        for (dataset, ownership) in self.datasets.iter_mut() {
             if !view.datasets.contains_key(dataset) && ownership.learn_policy(None) {
                 changed.push(*dataset);
             }
         }
         let moves = view.moves;
         for (dataset, policy) in view.datasets {
-            let ownership = self.datasets.entry(dataset).or_default();
+            let ownership = self.datasets.heard_of(dataset);
             if ownership.learn_policy(Some(policy)) || has_rejoined {
                 changed.push(dataset);
             }
@@ -289,7 +290,7 @@ impl StateMachine {
         event: DatasetEvent,
         actions: &mut Vec<Action>,
     ) {
-        self.datasets.entry(dataset).or_default();
+        self.datasets.heard_of(dataset);
         if let DatasetEvent::MoveTo { node, reason } = event {
             self.with_planner(now, actions, |planner, view, output| {
                 planner.ask(dataset, node, reason, view, output);

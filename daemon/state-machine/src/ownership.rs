@@ -28,6 +28,7 @@ use crate::event::{DatasetPolicy, StreamOffer};
 use crate::moves::CallOff;
 use crate::peers::Peers;
 use crate::row::{PersistToken, PersistedRow, StreamId, TransferId};
+use crate::small_map::SmallMap;
 use crate::time::Millis;
 use crate::timers::Timers;
 use hwc_api::ids::NodeId;
@@ -91,8 +92,8 @@ impl Counters {
 enum Role {
     #[default]
     Replica,
-    Claiming(Claim),
-    Serving(Service),
+    Claiming(Box<Claim>),
+    Serving(Box<Service>),
     Fencing(Fencing),
 }
 
@@ -116,8 +117,8 @@ struct Service {
     is_open: bool,
     moving: Option<Move>,
     /// Who may drop its copy in this epoch, and when it was told last.
-    granted: BTreeMap<NodeId, Millis>,
-    transfers: BTreeMap<NodeId, Transfer>,
+    granted: SmallMap<NodeId, Millis>,
+    transfers: SmallMap<NodeId, Transfer>,
 }
 
 /// A planned move to another node.
@@ -232,7 +233,7 @@ struct Row {
 pub(crate) struct Ownership {
     // What the registry and the peers say.
     policy: Option<DatasetPolicy>,
-    views: BTreeMap<NodeId, View>,
+    views: SmallMap<NodeId, View>,
     /// The highest epoch that anybody was heard to have seen.
     learned: Epoch,
     is_deleted_elsewhere: bool,
@@ -249,19 +250,19 @@ pub(crate) struct Ownership {
     against: Epoch,
     operation: Option<Operation>,
     operation_not_before: Millis,
-    incoming: Option<Incoming>,
-    grant: Option<(Epoch, Lineage)>,
+    incoming: Option<Box<Incoming>>,
+    grant: Option<Box<(Epoch, Lineage)>>,
     backoff: Backoff,
     claimable_since: Option<Millis>,
     /// Per holder, in the present or last epoch of this node.
-    sent: BTreeMap<NodeId, Sent>,
+    sent: SmallMap<NodeId, Sent>,
     /// How the last planned move from here ended; taken by the planner.
     move_end: Option<MoveEnd>,
     /// Divergent copies offered to others, and when to offer them again.
     pushed: BTreeMap<SnapshotId, Millis>,
 
     // What the executor was told last.
-    shown: Option<HolderRecord>,
+    shown: Option<Box<HolderRecord>>,
     routed: Option<RouteRecord>,
     retained: Option<Vec<SnapshotId>>,
     wake_at: Option<Millis>,
@@ -378,7 +379,7 @@ impl Ownership {
     }
 
     pub(crate) fn shown(&self) -> Option<&HolderRecord> {
-        self.shown.as_ref()
+        self.shown.as_deref()
     }
 
     pub(crate) fn retained(&self) -> Vec<SnapshotId> {

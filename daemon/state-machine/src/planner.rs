@@ -33,10 +33,10 @@ mod tests;
 
 use crate::action::{Action, Command};
 use crate::bugs::Bugs;
+use crate::datasets::Datasets;
 use crate::event::{DatasetPolicy, PastMove};
 use crate::facts::{ClusterFacts, DatasetFacts};
 use crate::moves::CallOff;
-use crate::ownership::Ownership;
 use crate::peers::Peers;
 use crate::time::Millis;
 use crate::timers::Timers;
@@ -58,7 +58,7 @@ pub(crate) struct View<'a> {
     pub(crate) me: NodeId,
     pub(crate) timers: &'a Timers,
     pub(crate) peers: &'a Peers,
-    pub(crate) datasets: &'a BTreeMap<DatasetId, Ownership>,
+    pub(crate) datasets: &'a Datasets,
     pub(crate) bugs: &'a Bugs,
 }
 
@@ -76,7 +76,7 @@ impl<'a> View<'a> {
     /// The datasets that are open here, by what moves together.
     fn units_here(&self) -> BTreeMap<UnitKey, Vec<DatasetId>> {
         let mut units: BTreeMap<_, Vec<_>> = BTreeMap::new();
-        for (dataset, ownership) in self.datasets {
+        for (dataset, ownership) in self.datasets.iter() {
             if ownership.is_open() && !ownership.is_gone() {
                 units.entry(self.unit(*dataset)).or_default().push(*dataset);
             }

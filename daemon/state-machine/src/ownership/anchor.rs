@@ -1,7 +1,7 @@
 //! Anchors: for each other holder the newest snapshot that both are known to have. Without it the
 //! other could never be brought up to date by increments again, so it is never pruned.
 
-use super::{Context, Ownership, place_in};
+use super::{Context, Ownership, Role, place_in};
 use hwc_api::ids::NodeId;
 use hwc_api::ownership::SnapshotId;
 use std::collections::BTreeMap;
@@ -22,7 +22,7 @@ impl Ownership {
                     .is_none_or(|record| record.has_copy);
             may_come_back && copy.contains(*anchor)
         });
-        for (node, view) in &self.views {
+        for (node, view) in self.views.iter() {
             let theirs = view.copy().map(|shown| view.newer(shown));
             let Some(common) = theirs.and_then(|theirs| copy.newest_common(theirs)) else {
                 continue;
@@ -38,9 +38,17 @@ impl Ownership {
         self.row.wanted.anchors = anchors;
     }
 
-    /// What must be kept: the anchors as they are, and as a crash would bring them back.
+    /// What must be kept: the anchors as they are, and as a crash would bring them back; and what is
+    /// being sent, which the next increment builds upon: the first copy of a large dataset takes
+    /// longer than many snapshots, and without it would be followed by another whole one, for ever.
     pub(super) fn to_retain(&self) -> Vec<SnapshotId> {
         let on_disk: &BTreeMap<NodeId, SnapshotId> = &self.row.ordered.anchors;
+        let sending = match &self.role {
+            Role::Serving(service) => Some(service.transfers.iter().map(|(_, transfer)| transfer)),
+            Role::Replica | Role::Claiming(_) | Role::Fencing(_) => None,
+        };
+        let sending = sending.into_iter().flatten();
+        let sending = sending.filter_map(|transfer| transfer.under_way.as_ref()?.lineage.head());
         let mut snapshots: Vec<_> = self
             .row
             .wanted
@@ -48,6 +56,7 @@ impl Ownership {
             .values()
             .chain(on_disk.values())
             .copied()
+            .chain(sending)
             .collect();
         snapshots.sort_unstable();
         snapshots.dedup();

@@ -6,10 +6,11 @@ use super::view::is_serving;
 use super::{Backoff, Claim, Context, Ownership, Role, Service};
 use crate::action::{Alarm, Command};
 use crate::bugs::Bug;
+use crate::small_map::SmallMap;
 use crate::time::Millis;
 use hwc_api::ids::NodeId;
 use hwc_api::ownership::{Epoch, HolderState, Speaker};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 impl Ownership {
     /// T1: claim the next epoch, if this node's branch is best and its turn has come.
@@ -56,12 +57,12 @@ impl Ownership {
         };
         self.see(epoch);
         self.claimable_since = None;
-        self.role = Role::Claiming(Claim {
+        self.role = Role::Claiming(Box::new(Claim {
             epoch,
             is_promoted,
             asked_at: None,
             silent: BTreeSet::new(),
-        });
+        }));
     }
 
     /// T2: all in reach have shown the epoch and the judgement still stands on their final heads.
@@ -136,19 +137,19 @@ impl Ownership {
             self.give_up(context);
             return;
         }
-        self.role = Role::Serving(Service {
+        self.role = Role::Serving(Box::new(Service {
             epoch,
             heard,
             is_open: false,
             moving: None,
-            granted: BTreeMap::new(),
-            transfers: BTreeMap::new(),
-        });
+            granted: SmallMap::default(),
+            transfers: SmallMap::default(),
+        }));
         self.is_contending = false;
         self.against = Epoch::NONE;
         self.backoff = Backoff::default();
         self.sent.clear();
-        for view in self.views.values_mut() {
+        for (_, view) in self.views.iter_mut() {
             view.acknowledged = None;
         }
         context.order(Command::Open {

@@ -83,7 +83,7 @@ impl Ownership {
     }
 
     pub(super) fn granted(&mut self, epoch: Epoch, lineage: Lineage) {
-        self.grant = Some((epoch, lineage));
+        self.grant = Some(Box::new((epoch, lineage)));
     }
 
     /// T16: "no copy" is on disk and can be shown before the first byte is deleted.
@@ -91,7 +91,7 @@ impl Ownership {
         if self.operation.is_some() || self.role != Role::Replica {
             return false;
         }
-        if let Some((epoch, lineage)) = self.grant.take() {
+        if let Some((epoch, lineage)) = self.grant.take().map(|grant| *grant) {
             let may_drop = self.has_copy()
                 && !self.is_contending
                 && !self.is_member(context.me.node)

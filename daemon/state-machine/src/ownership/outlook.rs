@@ -114,7 +114,7 @@ impl Ownership {
 
     /// The nodes known to hold a copy, this one included.
     pub(crate) fn copy_holders(&self, me: NodeId, peers: &Peers) -> BTreeSet<NodeId> {
-        let others = self.views.keys().copied();
+        let others = self.views.iter().map(|(node, _)| *node);
         let mut holders: BTreeSet<_> = others
             .filter(|node| {
                 self.known(*node, peers)

@@ -58,8 +58,8 @@ impl Ownership {
         }
         if self.may_be_shown(context.me.node) {
             let record = self.record(context.me);
-            if self.shown.as_ref() != Some(&record) {
-                self.shown = Some(record.clone());
+            if self.shown.as_deref() != Some(&record) {
+                self.shown = Some(Box::new(record.clone()));
                 context.order(Command::Publish { record });
             }
         }

@@ -32,11 +32,11 @@ impl Ownership {
             }
             None => {}
         }
-        self.incoming = Some(Incoming {
+        self.incoming = Some(Box::new(Incoming {
             stream,
             offer,
             stage: Stage::Offered,
-        });
+        }));
     }
 
     /// Moves the incoming stream on, judging it anew.
@@ -98,7 +98,7 @@ impl Ownership {
     }
 
     pub(super) fn stream_committed(&mut self, stream: StreamId) {
-        let is_it = |incoming: &mut Incoming| {
+        let is_it = |incoming: &mut Box<Incoming>| {
             incoming.stream == stream && incoming.stage == Stage::Committing
         };
         let Some(incoming) = self.incoming.take_if(is_it) else {

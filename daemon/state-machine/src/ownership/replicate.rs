@@ -2,7 +2,7 @@
 //! stream at a time, from the head it shows.
 
 use super::view::View;
-use super::{Context, Ownership, Role, Sending, Transfer};
+use super::{Context, Ownership, Role, Sending, Sent, Transfer};
 use crate::action::Command;
 use crate::event::ReplicateFailure;
 use crate::row::TransferId;
@@ -17,7 +17,7 @@ impl Ownership {
                 return;
             };
             let epoch = service.epoch;
-            let transfer = service.transfers.entry(to).or_default();
+            let transfer = service.transfers.or_insert_with(to, Transfer::default);
             if transfer.under_way.is_some() {
                 continue;
             }
@@ -89,14 +89,14 @@ impl Ownership {
             return;
         };
         *transfer = Transfer::default();
-        let sent = self.sent.entry(node).or_default();
+        let sent = self.sent.or_insert_with(node, Sent::default);
         sent.rounds = sent.rounds.saturating_add(1);
         sent.bytes = sent.bytes.saturating_add(bytes);
         if self.may_have_dropped(node) {
             return;
         }
         if let Some(view) = self.views.get_mut(&node) {
-            view.acknowledged = Some((view.record.boot, lineage));
+            view.acknowledged = Some(Box::new((view.record.boot, lineage)));
         }
     }
 

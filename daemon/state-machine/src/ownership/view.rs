@@ -34,17 +34,17 @@ pub(super) struct View {
     pub(super) is_known: bool,
     /// The header of the last stream from this peer: newer word of its history than its record,
     /// if both speak of the same epoch.
-    pub(super) header: Option<(Epoch, Lineage)>,
+    pub(super) header: Option<Box<(Epoch, Lineage)>>,
     /// What this start of the peer acknowledged to have received from here, in this node's present
     /// epoch: newer word of its copy than a record that was on its way meanwhile.
-    pub(super) acknowledged: Option<(BootId, Lineage)>,
+    pub(super) acknowledged: Option<Box<(BootId, Lineage)>>,
 }
 
 impl View {
     /// The newest history that the peer's copy is known to have; none if it has no copy.
     pub(super) fn copy(&self) -> Option<&Lineage> {
         let shown = self.record.has_copy.then_some(&self.record.lineage);
-        match &self.acknowledged {
+        match self.acknowledged.as_deref() {
             Some((boot, lineage))
                 if *boot == self.record.boot && shown.is_none_or(|shown| shown.within(lineage)) =>
             {
@@ -61,7 +61,7 @@ impl View {
 
     /// What the last stream from the peer said of its history, if that is newer than `shown`.
     pub(super) fn newer<'a>(&'a self, shown: &'a Lineage) -> &'a Lineage {
-        match &self.header {
+        match self.header.as_deref() {
             Some((epoch, lineage)) if *epoch == self.record.epoch && shown.within(lineage) => {
                 lineage
             }
@@ -82,11 +82,11 @@ impl Ownership {
 
     /// A stream from this peer was taken in: its header counts as the peer's newest word.
     pub(super) fn hear_header(&mut self, from: NodeId, epoch: Epoch, lineage: Lineage) {
-        self.view_of(from).header = Some((epoch, lineage));
+        self.view_of(from).header = Some(Box::new((epoch, lineage)));
     }
 
     fn view_of(&mut self, node: NodeId) -> &mut View {
-        self.views.entry(node).or_insert_with(|| View {
+        self.views.or_insert_with(node, || View {
             record: NOTHING.clone(),
             is_known: false,
             header: None,
@@ -104,7 +104,7 @@ impl Ownership {
 
     /// The same for all peers, after a standstill.
     pub(super) fn forget_peers(&mut self) {
-        for view in self.views.values_mut() {
+        for (_, view) in self.views.iter_mut() {
             view.is_known = false;
             view.header = None;
             view.acknowledged = None;
