@@ -175,6 +175,9 @@ struct Transfer {
     not_before: Millis,
     /// An increment was impossible: send the whole content next.
     send_whole: bool,
+    /// What was sent since the last acknowledgement: the receiver may have it, though nothing was
+    /// heard of that, and is then to be sent what follows.
+    offered: Vec<SnapshotId>,
 }
 
 /// A transfer that is under way.

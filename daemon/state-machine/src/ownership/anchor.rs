@@ -48,7 +48,7 @@ impl Ownership {
             Role::Replica | Role::Claiming(_) | Role::Fencing(_) => None,
         };
         let sending = sending.into_iter().flatten();
-        let sending = sending.filter_map(|transfer| transfer.under_way.as_ref()?.lineage.head());
+        let sending = sending.flat_map(|transfer| transfer.offered.iter().copied());
         let mut snapshots: Vec<_> = self
             .row
             .wanted

@@ -10,6 +10,10 @@ use crate::time::Millis;
 use hwc_api::ids::NodeId;
 use hwc_api::ownership::SnapshotId;
 
+/// So many attempts are remembered that may have succeeded without an acknowledgement. Each keeps a
+/// snapshot from being pruned; after more, the whole content may have to be sent.
+const OFFERED_MAX: usize = 4;
+
 impl Ownership {
     pub(super) fn replicate(&mut self, context: &mut Context<'_>) {
         for (to, parent) in self.lacking(context) {
@@ -31,6 +35,9 @@ impl Ownership {
             };
             let id = context.counters.transfer_id();
             let parent = parent.filter(|_| !transfer.send_whole);
+            if let Some(head) = lineage.head() {
+                transfer.offer(head);
+            }
             let has_bytes = match (parent, self.views.get(&to).and_then(View::copy)) {
                 (Some(_), Some(copy)) => copy.weight_bytes(),
                 (None, _) | (_, None) => 0,
@@ -139,5 +146,16 @@ impl Ownership {
                 .is_some_and(|sending| sending.id == id)
         })?;
         Some((*node, transfer))
+    }
+}
+
+impl Transfer {
+    fn offer(&mut self, head: SnapshotId) {
+        if self.offered.contains(&head) {
+            return;
+        }
+        // The first ones stay: while the receiver has one of them, it refuses all that follow.
+        self.offered.truncate(OFFERED_MAX - 1);
+        self.offered.push(head);
     }
 }

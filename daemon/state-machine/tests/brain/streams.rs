@@ -1,6 +1,7 @@
 //! T9 and the sender's side: what is sent to whom, what is taken in, what must be kept for it.
 
 use crate::bench::{B, Bench, C, claiming, epoch, lineage, live};
+use hwc_api::ownership::SnapshotId;
 use hwc_state_machine::{Command, DatasetEvent, RefusalReason, ReplicateFailure, StreamId};
 
 #[test]
@@ -163,6 +164,24 @@ fn anchors_follow_what_the_others_have() {
     bench.wait(31_000);
     bench.persist_all();
     assert_eq!(bench.anchors().len(), 1);
+}
+
+#[test]
+fn what_is_being_sent_is_kept_until_it_is_acknowledged() {
+    let mut bench = Bench::serving();
+    let epoch = bench.record().epoch;
+    let first = SnapshotId { epoch, sequence: 1 };
+    let (transfer, _) = Bench::replicated(&bench.snapshot(1)).expect("nothing sent");
+    bench.snapshot(2);
+    assert!(bench.anchors().contains(&first), "while it is being sent");
+    // It may have arrived although the answer did not.
+    let failure = ReplicateFailure::Interrupted;
+    let mut commands = bench.tell(DatasetEvent::ReplicateFailed { transfer, failure });
+    commands.extend(bench.wait(60_000));
+    let (again, _) = Bench::replicated(&commands).expect("not sent again");
+    assert!(bench.anchors().contains(&first), "while the next is being sent");
+    bench.tell(DatasetEvent::ReplicaAcknowledged { transfer: again });
+    assert!(!bench.anchors().contains(&first));
 }
 
 #[test]
