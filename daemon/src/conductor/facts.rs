@@ -6,7 +6,7 @@ use hwc_api::ids::{DatasetId, NodeId};
 use hwc_api::observed::{NodeObserved, ServiceState};
 use hwc_api::time::WallTime;
 use hwc_api::v1::NodeHealth;
-use hwc_state_machine::{ClusterFacts, DatasetFacts, MoveFacts, NodeFacts};
+use hwc_state_machine::{ClusterFacts, DatasetFacts, MoveFacts, NodeFacts, SizeStep};
 use std::collections::BTreeMap;
 
 use crate::load::Loads;
@@ -100,4 +100,79 @@ pub fn dataset_facts(
             (*dataset, facts)
         })
         .collect()
+}
+
+/// The rough sizes of all datasets, as their live nodes show them, that are others than `told`, which
+/// is brought up to date. Only the registry's leader needs them: nothing for any other node.
+pub fn new_sizes(
+    picture: &Picture,
+    me: NodeId,
+    told: &mut BTreeMap<DatasetId, SizeStep>,
+) -> BTreeMap<DatasetId, SizeStep> {
+    if picture.registry_leader != Some(me) {
+        told.clear();
+        return BTreeMap::new();
+    }
+    let mut news = BTreeMap::new();
+    for (dataset, shown) in &picture.datasets {
+        let largest = shown.values().map(|observed| observed.used_bytes).max();
+        let size = SizeStep::of(largest.unwrap_or(0));
+        if told.insert(*dataset, size) != Some(size) {
+            news.insert(*dataset, size);
+        }
+    }
+    news
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use hwc_api::observed::DatasetObserved;
+
+    const ME: NodeId = NodeId(1);
+    const B: NodeId = NodeId(2);
+
+    fn shows(picture: &mut Picture, dataset: u32, node: NodeId, used_bytes: u64) {
+        let dataset = DatasetId(dataset);
+        let observed = DatasetObserved {
+            dataset,
+            head: None,
+            used_bytes,
+            replicas: BTreeMap::new(),
+        };
+        let shown = picture.datasets.entry(dataset).or_default();
+        shown.insert(node, observed);
+    }
+
+    #[test]
+    fn the_leader_is_told_of_sizes_once_and_of_changes_that_matter() {
+        let mut told = BTreeMap::new();
+        let mut picture = Picture {
+            registry_leader: Some(ME),
+            ..Picture::default()
+        };
+        shows(&mut picture, 1, ME, 1_000_000);
+        shows(&mut picture, 2, B, 5_000_000_000);
+        let news = new_sizes(&picture, ME, &mut told);
+        let expected = [(1, 1_000_000), (2, 5_000_000_000)];
+        let expected = expected.map(|(id, bytes)| (DatasetId(id), SizeStep::of(bytes)));
+        assert_eq!(news, expected.into());
+        shows(&mut picture, 2, B, 5_010_000_000);
+        assert_eq!(new_sizes(&picture, ME, &mut told), BTreeMap::new());
+        shows(&mut picture, 2, B, 9_000_000_000);
+        let news = new_sizes(&picture, ME, &mut told);
+        assert_eq!(news.into_keys().collect::<Vec<_>>(), [DatasetId(2)]);
+    }
+
+    #[test]
+    fn who_does_not_lead_is_told_nothing_and_the_next_leader_everything() {
+        let mut told = BTreeMap::new();
+        let mut picture = Picture::default();
+        shows(&mut picture, 1, B, 1_000_000);
+        for (leader, expected) in [(None, 0), (Some(ME), 1), (Some(B), 0), (Some(ME), 1)] {
+            picture.registry_leader = leader;
+            let news = new_sizes(&picture, ME, &mut told);
+            assert_eq!(news.len(), expected, "{leader:?} leads");
+        }
+    }
 }

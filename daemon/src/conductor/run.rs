@@ -21,7 +21,7 @@ use hwc_group::membership::MembershipEvent;
 use hwc_runtime::clock::{Clock, Moment};
 use hwc_runtime::periodic::Waker;
 use hwc_state_machine::{
-    ClusterFacts, DatasetEvent, Event, Millis, MoveStatus, RegistryView, StateMachine,
+    ClusterFacts, DatasetEvent, Event, Millis, MoveStatus, RegistryView, SizeStep, StateMachine,
 };
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -72,6 +72,8 @@ struct State {
     moves: MoveBook,
     /// When the brain was told of the cluster, and what; none after a freeze.
     told: Option<(Moment, ClusterFacts)>,
+    /// The sizes of datasets as the brain was told them.
+    sizes_told: BTreeMap<DatasetId, SizeStep>,
     /// When the moves were looked at.
     moves_shown_at: Moment,
     last: Moment,
@@ -129,6 +131,7 @@ impl Conductor {
             stopping: None,
             moves: MoveBook::default(),
             told: None,
+            sizes_told: BTreeMap::new(),
             moves_shown_at: now,
             last: now,
         }
@@ -311,6 +314,10 @@ impl Conductor {
             Input::Loads(loads) => {
                 let facts = facts::dataset_facts(&loads, &state.picture, self.me);
                 self.think(state, Event::Loads(facts));
+                let sizes = facts::new_sizes(&state.picture, self.me, &mut state.sizes_told);
+                if !sizes.is_empty() {
+                    self.think(state, Event::Sizes(sizes));
+                }
             }
             Input::AskMove {
                 dataset,

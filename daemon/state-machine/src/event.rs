@@ -3,6 +3,7 @@
 
 use crate::facts::{ClusterFacts, DatasetFacts};
 use crate::row::{PersistToken, PersistedRow, StreamId, TransferId};
+use crate::size::SizeStep;
 use hwc_api::desired::{Dataset, DatasetContent, Desired, Site};
 use hwc_api::ids::{BootId, DatasetId, MoveId, NodeId, SiteId};
 use hwc_api::moves::{MoveReason, MoveReceipt};
@@ -46,8 +47,7 @@ pub enum Event {
     /// about once a second. Nothing beyond the ownership protocol is decided before the first of a
     /// start, or after a [`Event::Gap`] before the next.
     Cluster(ClusterFacts),
-    /// What the datasets take that are live here: whole, every few seconds. Of others, the leader
-    /// of the registry may be given what their live nodes show.
+    /// What the datasets take that are live here: whole, every few seconds.
     Loads(BTreeMap<DatasetId, DatasetFacts>),
     /// Time has passed: due at [`StateMachine::next_deadline`](crate::StateMachine::next_deadline).
     Tick,
@@ -64,6 +64,9 @@ pub enum Event {
         /// What.
         event: DatasetEvent,
     },
+    /// How large datasets are, as the nodes show it that serve them: those that are in another step
+    /// than told before. The leader of the registry is to be told of all, others need not be.
+    Sizes(BTreeMap<DatasetId, SizeStep>),
 }
 
 /// What was found on disk about one dataset at a start.

@@ -48,7 +48,8 @@
 //!
 //! **The cluster.** [`Event::Cluster`] brings nodes, their load, the rules of balancing, who leads
 //! the registry and the moves that other nodes show; [`Event::Loads`] what the datasets take that
-//! are live here. Before the first [`Event::Cluster`] of a start, and after a gap before the next,
+//! are live here. The leader of the registry is told the rough [`Event::Sizes`] of all datasets, as it
+//! has no copy of most of them. Before the first [`Event::Cluster`] of a start, and after a gap before the next,
 //! a brain follows the ownership protocol and decides nothing else: no move is accepted, planned or
 //! begun, no copy is placed elsewhere. After a gap it is to be given anew even if nothing changed.
 //! The leader of the registry must be shown every node's records (see
@@ -92,6 +93,7 @@ mod peers;
 pub mod placement;
 mod planner;
 mod row;
+mod size;
 mod small_map;
 mod status;
 mod time;
@@ -107,6 +109,7 @@ pub use facts::{ClusterFacts, DatasetFacts, MoveFacts, NodeFacts};
 pub use machine::StateMachine;
 pub use moves::{CallOff, MoveStage, MoveStatus, Refused};
 pub use row::{PersistToken, PersistedRow, StreamId, TransferId};
+pub use size::SizeStep;
 pub use status::{DatasetStatus, Phase, ViewStatus};
 pub use time::Millis;
 pub use timers::Timers;

@@ -121,6 +121,7 @@ impl StateMachine {
                 depth = Depth::Decide;
             }
             Event::Loads(loads) => self.planner.learn_loads(loads),
+            Event::Sizes(sizes) => self.planner.learn_sizes(sizes),
             Event::Tick => {
                 self.settle_due(now, &mut actions);
                 if self.planner.wake_at().is_some_and(|at| at <= now) {

@@ -38,6 +38,7 @@ use crate::event::{DatasetPolicy, PastMove};
 use crate::facts::{ClusterFacts, DatasetFacts};
 use crate::moves::CallOff;
 use crate::peers::Peers;
+use crate::size::SizeStep;
 use crate::time::Millis;
 use crate::timers::Timers;
 use decisions::Decisions;
@@ -132,6 +133,8 @@ pub(crate) struct Planner {
     /// A moment and the wall time then.
     clock: (Millis, WallTime),
     loads: BTreeMap<DatasetId, DatasetFacts>,
+    /// Of datasets that are live elsewhere too.
+    sizes: BTreeMap<DatasetId, SizeStep>,
     leaving: BTreeSet<NodeId>,
     standing: Standing,
     traffic: Traffic,
@@ -169,6 +172,19 @@ impl Planner {
         self.loads = loads;
     }
 
+    pub(crate) fn learn_sizes(&mut self, sizes: BTreeMap<DatasetId, SizeStep>) {
+        self.sizes.extend(sizes);
+    }
+
+    /// Bytes in a dataset; 0 where unknown.
+    fn bytes_of(&self, dataset: DatasetId) -> u64 {
+        match (self.loads.get(&dataset), self.sizes.get(&dataset)) {
+            (Some(load), _) => load.used_bytes,
+            (None, Some(size)) => size.bytes(),
+            (None, None) => 0,
+        }
+    }
+
     /// The registry's word; the ownerships have heard it before.
     pub(crate) fn learn_registry(
         &mut self,
@@ -178,6 +194,11 @@ impl Planner {
     ) {
         self.traffic.learn_past(moves, view);
         self.rehoming.look_at(changed);
+        for dataset in changed {
+            if view.policy(*dataset).is_none() {
+                self.sizes.remove(dataset);
+            }
+        }
     }
 
     /// This node stood still: what it knew of the cluster is old, what it planned is void.

@@ -86,7 +86,7 @@ impl Planner {
         if !is_member && !facts.is_writable {
             return Err(Refused::NotWritable);
         }
-        let used_bytes = self.loads.get(&dataset).map_or(0, |load| load.used_bytes);
+        let used_bytes = self.bytes_of(dataset);
         let has_copy = ownership.copy_holders(view.me, view.peers).contains(&to);
         let free_bytes = facts.nodes.get(&to).map_or(0, |node| node.pool_free_bytes);
         if !has_copy && free_bytes < used_bytes.saturating_add(LEAST_FREE_BYTES) {

@@ -129,10 +129,8 @@ impl Planner {
     }
 
     pub(super) fn bytes_of_all(&self, datasets: &[DatasetId]) -> u64 {
-        let bytes = datasets
-            .iter()
-            .filter_map(|dataset| self.loads.get(dataset));
-        bytes.fold(0, |sum, of| sum.saturating_add(of.used_bytes))
+        let bytes = datasets.iter().map(|dataset| self.bytes_of(*dataset));
+        bytes.fold(0, u64::saturating_add)
     }
 }
 

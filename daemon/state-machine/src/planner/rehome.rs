@@ -25,6 +25,15 @@ const MOST_JUDGED: usize = 32;
 /// And the next ones so much later.
 const JUDGE_AGAIN_MS: u64 = 250;
 
+/// What a node is busy with.
+#[derive(Debug, Clone, Copy, Default)]
+struct Copying {
+    /// Whole copies that it takes in or sends.
+    count: u32,
+    /// Bytes in those that it takes in.
+    bytes: u64,
+}
+
 impl Planner {
     pub(super) fn rehome(&mut self, facts: &ClusterFacts, view: View<'_>, output: &mut Output) {
         if facts.leader != Some(view.me) || !facts.is_writable {
@@ -44,6 +53,10 @@ impl Planner {
         let census = self.rehoming.census(view);
         let mut nodes = self.nodes_for_copies(&census, facts, view);
         let mut copying = self.copying(facts, view);
+        for node in &mut nodes {
+            let taking = copying.get(&node.id).map_or(0, |copying| copying.bytes);
+            node.free_bytes = node.free_bytes.saturating_sub(taking);
+        }
         let mut order: Vec<_> = self
             .rehoming
             .unsettled
@@ -72,7 +85,7 @@ impl Planner {
         &mut self,
         dataset: DatasetId,
         nodes: &mut [NodeCandidate],
-        copying: &mut BTreeMap<NodeId, u32>,
+        copying: &mut BTreeMap<NodeId, Copying>,
         facts: &ClusterFacts,
         view: View<'_>,
         output: &mut Output,
@@ -109,18 +122,20 @@ impl Planner {
                     .get(node)
                     .is_some_and(|node| node.may_lack_copies)
         });
+        let needed_bytes = self.bytes_of(dataset);
         let present = Present {
             members: &members,
             copies: usize::from(policy.copies.max(1)),
             live: ownership.live_node(view.me),
             holders: &holders,
+            needed_bytes,
             may_trim: trim_at <= view.now && !self.is_target(dataset, &policy.replicas, facts),
             may_lack_copies: is_drained_for_all,
         };
         let has_budget = |node: &NodeId| {
             copying
                 .get(node)
-                .is_none_or(|count| *count < COPIES_AT_ONCE)
+                .is_none_or(|copying| copying.count < COPIES_AT_ONCE)
         };
         if present.wants_more() && !present.live.iter().all(has_budget) {
             return false;
@@ -138,13 +153,14 @@ impl Planner {
             return is_judged;
         }
         for taker in takers.filter(|_| !wanted.added.is_empty()) {
-            *copying.entry(taker).or_default() += 1;
+            copying.entry(taker).or_default().count += 1;
         }
         for node in nodes
             .iter_mut()
             .filter(|node| wanted.added.contains(&node.id))
         {
             node.datasets += 1;
+            node.free_bytes = node.free_bytes.saturating_sub(needed_bytes);
         }
         let decision = Decision {
             at: self.moment(view.now).wall,
@@ -189,8 +205,8 @@ impl Planner {
     }
 
     /// Whole copies that each node takes in or sends just now.
-    fn copying(&self, facts: &ClusterFacts, view: View<'_>) -> BTreeMap<NodeId, u32> {
-        let mut copying: BTreeMap<NodeId, u32> = BTreeMap::new();
+    fn copying(&self, facts: &ClusterFacts, view: View<'_>) -> BTreeMap<NodeId, Copying> {
+        let mut copying: BTreeMap<NodeId, Copying> = BTreeMap::new();
         for (dataset, unsettled) in &self.rehoming.unsettled {
             let Some(ownership) = view.datasets.get(dataset) else {
                 continue;
@@ -205,9 +221,11 @@ impl Planner {
             let proposed = unsettled.proposed.as_ref().filter(stands);
             let proposed = proposed.into_iter().flat_map(|proposal| &proposal.added);
             for taker in unsettled.replicas.iter().chain(proposed).filter(is_taking) {
-                *copying.entry(*taker).or_default() += 1;
+                let taking = copying.entry(*taker).or_default();
+                taking.count += 1;
+                taking.bytes = taking.bytes.saturating_add(self.bytes_of(*dataset));
                 if let Some(live) = ownership.live_node(view.me) {
-                    *copying.entry(live).or_default() += 1;
+                    copying.entry(live).or_default().count += 1;
                 }
             }
         }

@@ -36,6 +36,8 @@ pub(super) struct Present<'a> {
     pub(super) live: Option<NodeId>,
     /// The nodes in reach that are known to hold a copy.
     pub(super) holders: &'a BTreeSet<NodeId>,
+    /// Bytes of one copy; 0 where unknown.
+    pub(super) needed_bytes: u64,
     /// Whether members beyond `copies` may be given up: none of them was added just now.
     pub(super) may_trim: bool,
     /// Whether a drained member may go although there is nobody to take its place.
@@ -143,11 +145,12 @@ fn grown(present: &Present<'_>, kept: &[NodeId], nodes: &[NodeCandidate]) -> Opt
         return None;
     }
     // A member that leaves is no place for another copy: it is drained, down or hosts nothing.
-    let added = placement::choose_more(nodes, kept, present.holders, 0, missing);
+    let needed_bytes = present.needed_bytes;
+    let added = placement::choose_more(nodes, kept, present.holders, needed_bytes, missing);
     if added.is_empty() && staying == present.replicas() {
         return None;
     }
-    let candidates = judged(nodes, kept, present.holders);
+    let candidates = judged(nodes, kept, present);
     let mut replicas = present.arranged(staying);
     // New members go before those that leave: they are there when those are gone.
     let at = replicas
@@ -255,7 +258,8 @@ fn spread(
         .filter(|node| !zones.contains(&node.zone) && is_steady(node.id))
         .cloned()
         .collect();
-    let added = placement::choose_more(&elsewhere, &[], present.holders, 0, 1);
+    let needed_bytes = present.needed_bytes;
+    let added = placement::choose_more(&elsewhere, &[], present.holders, needed_bytes, 1);
     if added.is_empty() {
         return None;
     }
@@ -265,18 +269,18 @@ fn spread(
         replicas,
         added,
         reason: RehomeReason::OneZone,
-        candidates: judged(nodes, kept, present.holders),
+        candidates: judged(nodes, kept, present),
     })
 }
 
-fn judged(nodes: &[NodeCandidate], kept: &[NodeId], holders: &BTreeSet<NodeId>) -> Vec<Candidate> {
+fn judged(nodes: &[NodeCandidate], kept: &[NodeId], present: &Present<'_>) -> Vec<Candidate> {
     let request = Request {
         purpose: Purpose::Copy,
         here: None,
         kept,
-        holders,
+        holders: present.holders,
         beside: None,
-        needed_bytes: 0,
+        needed_bytes: present.needed_bytes,
         most_load_percent: None,
     };
     placement::judge(nodes, &request)

@@ -4,7 +4,7 @@
 use crate::{
     Action, Bug, ClusterFacts, Command, DatasetEvent, DatasetFacts, DatasetPolicy, Event,
     InventoryItem, Millis, MoveFacts, MoveStage, NodeFacts, PastMove, PeerMessage, RegistryView,
-    ReplicateFailure, StateMachine, TakenSnapshot, Timers, Unit,
+    ReplicateFailure, SizeStep, StateMachine, TakenSnapshot, Timers, Unit,
 };
 use hwc_api::balancing::{Balancing, DatasetLoad, NodeLoad};
 use hwc_api::explanation::{Decision, Outcome};
@@ -487,6 +487,14 @@ impl Desk {
         self.takes(site, cpu_millicores);
         let facts = self.loads.remove(&files(site)).expect("just put there");
         self.loads.insert(database(site), facts);
+    }
+
+    /// All datasets are so large, as their live nodes show.
+    pub(super) fn sizes(&mut self, bytes: u64) {
+        let sizes = self.policies.keys();
+        let sizes = sizes.map(|dataset| (*dataset, SizeStep::of(bytes)));
+        let sizes = sizes.collect();
+        self.give(Event::Sizes(sizes));
     }
 
     /// A node bears so much, in percent of its four cores.

@@ -254,3 +254,53 @@ fn a_set_is_not_trimmed_to_members_without_copies() {
         assert_eq!(desk.policies[&files(1)].replicas, expected);
     }
 }
+
+/// Of two nodes that could take the place of C, this one is less crowded and D has more space.
+fn little_space_here(free_gib: u64) -> Desk {
+    let mut desk = leading(1);
+    desk.facts_of(ME).pool_free_bytes = 40 << 30;
+    desk.facts_of(D).pool_free_bytes = free_gib << 30;
+    desk.bears(D, 200);
+    desk
+}
+
+/// What joined the two sets, now and then.
+fn added(desk: &Desk) -> Vec<NodeId> {
+    let sets = desk.policies.values().map(|policy| &policy.replicas);
+    let added = sets.flatten().filter(|node| ![B, C].contains(node));
+    added.copied().collect()
+}
+
+#[test]
+fn a_copy_goes_where_it_fits_although_the_leader_has_none() {
+    for (size_gib, fits_here) in [(1_u64, true), (50, false)] {
+        let mut desk = little_space_here(120);
+        desk.sizes(size_gib << 30);
+        desk.goes_down(C);
+        desk.wait(602_000);
+        assert_eq!(added(&desk).len(), 2, "{size_gib} GiB");
+        assert_eq!(added(&desk).contains(&ME), fits_here, "{size_gib} GiB");
+    }
+}
+
+#[test]
+fn space_that_copies_on_their_way_will_take_is_not_given_twice() {
+    let mut desk = little_space_here(80);
+    desk.sizes(50 << 30);
+    desk.goes_down(C);
+    desk.wait(700_000);
+    assert_eq!(added(&desk), [D], "the second one fits nowhere");
+    desk.facts_of(D).pool_free_bytes = 120 << 30;
+    desk.wait(70_000);
+    assert_eq!(added(&desk), [D, D]);
+}
+
+#[test]
+fn what_fits_nowhere_stays_as_it_is() {
+    let mut desk = little_space_here(120);
+    desk.sizes(500 << 30);
+    desk.goes_down(C);
+    desk.wait(700_000);
+    assert_eq!(added(&desk), []);
+    assert!(desk.policies.values().all(|p| p.replicas.contains(&B)));
+}

@@ -51,6 +51,7 @@ fn check(name: &str, case: &Case, change: impl FnOnce(&mut Present<'_>)) {
         copies: case.copies,
         live: (case.live != 0).then_some(NodeId(case.live)),
         holders: &holders,
+        needed_bytes: 0,
         may_trim: true,
         may_lack_copies: false,
     };
@@ -300,6 +301,7 @@ fn no_set_is_proposed_of_which_no_member_is_known_to_hold_a_copy() {
             copies,
             live,
             holders: &holders,
+            needed_bytes: 0,
             may_trim: true,
             may_lack_copies: true,
         };
