@@ -179,7 +179,10 @@ fn what_is_being_sent_is_kept_until_it_is_acknowledged() {
     let mut commands = bench.tell(DatasetEvent::ReplicateFailed { transfer, failure });
     commands.extend(bench.wait(60_000));
     let (again, _) = Bench::replicated(&commands).expect("not sent again");
-    assert!(bench.anchors().contains(&first), "while the next is being sent");
+    assert!(
+        bench.anchors().contains(&first),
+        "while the next is being sent"
+    );
     bench.tell(DatasetEvent::ReplicaAcknowledged { transfer: again });
     assert!(!bench.anchors().contains(&first));
 }
