@@ -17,6 +17,7 @@ pub mod refusal;
 pub mod server;
 
 use crate::install::InstallJobs;
+use crate::journals::Journals;
 use crate::moves::Moves;
 use crate::password::Passwords;
 use crate::picture::Picture;
@@ -59,6 +60,8 @@ pub struct Api {
     pub clock: Clock,
     /// Installing applications.
     pub installs: InstallJobs,
+    /// What the brains saw.
+    pub journals: Journals,
     /// Makes the text of a join token from its secret; needs the cluster's CA and our address.
     pub join_token_text: JoinTokenText,
     /// Tells the other nodes that a session ended, whether or not the registry can be told.

@@ -8,12 +8,14 @@ mod apps;
 mod balancing;
 mod cluster;
 mod cluster_settings;
+mod cluster_show;
 mod drains;
 mod explain;
 mod keys;
 mod move_words;
 mod moves;
 mod node_settings;
+mod node_show;
 mod nodes;
 mod record;
 mod registry;
@@ -66,7 +68,7 @@ enum Command {
     Moves(moves::Arguments),
     /// Why a site is where it is, and where it would go.
     Explain(explain::Arguments),
-    /// Write down what this node's brain saw, decided and why.
+    /// Write down what a node's brain saw, decided and why.
     Record(record::Arguments),
     /// Step through what was recorded, with a real brain.
     Replay(replay::Arguments),
@@ -135,7 +137,7 @@ pub async fn run(arguments: Arguments) -> ExitCode {
         Command::Site(command) => sites::run(&session, command).await,
         Command::Moves(arguments) => moves::run(&session, arguments).await,
         Command::Explain(arguments) => explain::run(&session, arguments).await,
-        Command::Record(arguments) => record::run(&session, arguments),
+        Command::Record(arguments) => record::run(&session, arguments).await,
         Command::Replay(arguments) => replay::run(&session, arguments),
         Command::App(command) => apps::run(&session, command).await,
         Command::Account(command) => accounts::run(&session, command).await,

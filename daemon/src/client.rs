@@ -1,7 +1,7 @@
 //! The API's client for this node's control socket: what `hwc` speaks.
 
 use anyhow::Context;
-use http_body_util::{BodyExt, Full};
+use http_body_util::{BodyExt, Full, Limited};
 use hwc_api::problem::Problem;
 use hwc_api::v1::{Call, PREFIX};
 use hyper::Request;
@@ -15,6 +15,10 @@ use tokio::net::UnixStream;
 
 /// Longest wait for an answer: a change may wait for the election of a new leader.
 const ANSWER_DEADLINE: Duration = Duration::from_secs(60);
+/// Longest wait for a journal, which may come from another node over a slow line.
+const DOWNLOAD_DEADLINE: Duration = Duration::from_secs(600);
+/// Longest answer, bytes: more than the longest journal.
+const ANSWER_BYTES_MAX: usize = 96 * 1024 * 1024;
 
 /// Why a call gave no answer.
 #[derive(Debug, thiserror::Error)]
@@ -62,22 +66,40 @@ impl Client {
         body: &B,
     ) -> Result<A, CallError> {
         let exchange = exchange(&self.socket, method, path, body);
-        let answered = tokio::time::timeout(ANSWER_DEADLINE, exchange);
-        let (is_success, bytes) = answered
-            .await
-            .context("no answer within a minute")
-            .and_then(|result| result)
-            .map_err(CallError::Daemon)?;
-        if is_success {
-            let answer = serde_json::from_slice(&bytes).context("understand the answer");
-            return answer.map_err(CallError::Daemon);
-        }
-        match serde_json::from_slice(&bytes) {
-            Ok(problem) => Err(CallError::Refused(problem)),
-            Err(error) => Err(CallError::Daemon(
-                anyhow::Error::new(error).context("understand the refusal"),
-            )),
-        }
+        let bytes = within(ANSWER_DEADLINE, exchange).await?;
+        let answer = serde_json::from_slice(&bytes).context("understand the answer");
+        answer.map_err(CallError::Daemon)
+    }
+
+    /// Reads what is not JSON, whole or not at all.
+    ///
+    /// # Errors
+    /// As [`Client::call`].
+    pub async fn download(&self, path: &str) -> Result<Bytes, CallError> {
+        let path = format!("{PREFIX}{path}");
+        let exchange = exchange(&self.socket, "GET", &path, &());
+        within(DOWNLOAD_DEADLINE, exchange).await
+    }
+}
+
+/// Waits for an answer; a refusal is told from a failure.
+async fn within(
+    limit: Duration,
+    exchange: impl Future<Output = anyhow::Result<(bool, Bytes)>>,
+) -> Result<Bytes, CallError> {
+    let answered = tokio::time::timeout(limit, exchange).await;
+    let (is_success, bytes) = answered
+        .with_context(|| format!("no answer within {} seconds", limit.as_secs()))
+        .and_then(|result| result)
+        .map_err(CallError::Daemon)?;
+    if is_success {
+        return Ok(bytes);
+    }
+    match serde_json::from_slice(&bytes) {
+        Ok(problem) => Err(CallError::Refused(problem)),
+        Err(error) => Err(CallError::Daemon(
+            anyhow::Error::new(error).context("understand the refusal"),
+        )),
     }
 }
 
@@ -110,12 +132,12 @@ async fn exchange<B: Serialize>(
             .await
             .context("send the request")?;
         let is_success = response.status().is_success();
-        let bytes = response
-            .into_body()
+        let body = Limited::new(response.into_body(), ANSWER_BYTES_MAX)
             .collect()
-            .await
-            .context("read the answer")?
-            .to_bytes();
+            .await;
+        let body =
+            body.map_err(|error| anyhow::Error::from_boxed(error).context("read the answer"))?;
+        let bytes = body.to_bytes();
         Ok((is_success, bytes))
     };
     // The connection is driven beside the request and is done with it.

@@ -12,6 +12,7 @@ pub mod conductor;
 pub mod config;
 pub mod identity;
 pub mod install;
+pub mod journals;
 pub mod load;
 pub mod moves;
 pub mod network;

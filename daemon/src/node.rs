@@ -12,6 +12,7 @@ use crate::conductor::run::Conductor;
 use crate::conductor::{freshness, reconcile, report};
 use crate::config::Config;
 use crate::install::InstallJobs;
+use crate::journals::Journals;
 use crate::moves::Moves;
 use crate::picture::Picture;
 use crate::recorder::Recorder;
@@ -115,21 +116,23 @@ pub async fn begin(
     let (served, serving) = watch::channel(Arc::default());
     let (wake_services, wake_report) = (Waker::new(), Waker::new());
     let mut mind = StateMachine::new(me, network::timers(network));
-    let booted = Event::Booted {
-        boot: start.boot,
-        inventory: items(inventory, rows.rows),
-    };
-    let first = mind.step(Millis(clock.now().0), booted);
-    let mut hands = Hands::new(Arc::clone(&rooms), rows.writer, inputs.clone());
-    for action in first {
-        hands.carry_out(action);
-    }
     let recorder = Recorder::begin(
         &config.state.join("journal"),
         identity.cluster().clone(),
         start.boot,
         &conducting,
     )?;
+    let booted = Event::Booted {
+        boot: start.boot,
+        inventory: items(inventory, rows.rows),
+    };
+    let booted_at = Millis(clock.now().0);
+    recorder.record(&mind, booted_at, clock.wall(), &booted);
+    let first = mind.step(booted_at, booted);
+    let mut hands = Hands::new(Arc::clone(&rooms), rows.writer, inputs.clone());
+    for action in first {
+        hands.carry_out(action);
+    }
     let conductor = Conductor {
         recorder,
         me,
@@ -177,6 +180,7 @@ pub async fn begin(
     let api = open_api_of(
         &config, &identity, &registry, seen, installs, &inputs, &clock,
     );
+    api.journals.answer_calls();
     open_api(endpoints::router(Arc::new(api)), &config, &conducting)?;
     spawn_stop_guard(&rooms, stop);
     Ok(Node {
@@ -301,6 +305,11 @@ fn open_api_of(
         passwords: password::Passwords::default(),
         attempts: Attempts::new(clock.clone()),
         clock: clock.clone(),
+        journals: Journals {
+            me,
+            folder: config.state.join("journal"),
+            group: installs.group.clone(),
+        },
         installs,
         join_token_text: Box::new(move |secret| {
             let address = desired.borrow().nodes.get(&me).map(|node| node.address);

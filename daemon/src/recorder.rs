@@ -3,12 +3,14 @@
 //! The conductor hands over each event and never waits: when the disk can't keep up, the segment
 //! ends with what was written, and the next one begins with a new checkpoint.
 
+use crate::journals::WholeSegment;
 use anyhow::Context;
 use hwc_api::ids::{BootId, ClusterId};
 use hwc_api::time::WallTime;
-use hwc_journal::{Entry, Head, Journal, JournalError, SegmentWriter};
+use hwc_journal::{Entry, Head, SegmentWriter, whole_bytes};
 use hwc_runtime::lifecycle::Tasks;
 use hwc_state_machine::{Event, Millis, StateMachine};
+use std::io::{Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -236,19 +238,57 @@ pub fn read_all(folder: &Path) -> anyhow::Result<Vec<u8>> {
     for segment in segments(folder)? {
         let mut bytes = std::fs::read(&segment.path)
             .with_context(|| format!("read {}", segment.path.display()))?;
-        // What a crash cut short ends its segment; the next one begins with a checkpoint anyway.
-        if let Err((_, JournalError::CutShort { at })) = Journal::read(&bytes) {
-            bytes.truncate(at);
-        }
+        bytes.truncate(whole_bytes(&bytes));
         all.extend(bytes);
     }
     Ok(all)
+}
+
+/// The segments in a folder, the oldest first, each up to its last whole block: what a crash cut
+/// short ends its segment; the next one begins with a checkpoint anyway.
+///
+/// # Errors
+/// When they can't be read.
+pub fn whole_segments(folder: &Path) -> anyhow::Result<Vec<WholeSegment>> {
+    let whole = |segment: SegmentFile| {
+        let bytes = std::fs::read(&segment.path)
+            .with_context(|| format!("read {}", segment.path.display()))?;
+        Ok(WholeSegment {
+            number: segment.number,
+            bytes: u64::try_from(whole_bytes(&bytes)).unwrap_or(u64::MAX),
+        })
+    };
+    segments(folder)?.into_iter().map(whole).collect()
+}
+
+/// Some bytes of a segment.
+///
+/// # Errors
+/// When there is no such segment any more, or it is shorter.
+pub fn read_piece(folder: &Path, number: u64, at: u64, bytes: u64) -> anyhow::Result<Vec<u8>> {
+    let all = segments(folder)?;
+    let found = all.into_iter().find(|segment| segment.number == number);
+    let path = found
+        .context("find the segment: it made room for newer ones")?
+        .path;
+    let read = || {
+        let mut file = std::fs::File::open(&path)?;
+        file.seek(SeekFrom::Start(at))?;
+        let mut piece = Vec::new();
+        file.take(bytes).read_to_end(&mut piece)?;
+        Ok::<_, std::io::Error>(piece)
+    };
+    let piece = read().with_context(|| format!("read {}", path.display()))?;
+    let is_whole = u64::try_from(piece.len()).is_ok_and(|length| length == bytes);
+    anyhow::ensure!(is_whole, "{} is shorter than it was", path.display());
+    Ok(piece)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use hwc_api::ids::NodeId;
+    use hwc_journal::Journal;
     use hwc_state_machine::Timers;
 
     fn brain() -> StateMachine {

@@ -5,6 +5,8 @@
 mod access;
 #[path = "api/bad_input.rs"]
 mod bad_input;
+#[path = "api/cluster.rs"]
+mod cluster;
 #[path = "api/command_line.rs"]
 mod command_line;
 #[path = "api/fixture.rs"]

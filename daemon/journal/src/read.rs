@@ -72,6 +72,28 @@ impl Journal {
     }
 }
 
+/// How many bytes of a segment's file are whole: what a crash cut short comes after them. Looks at
+/// lengths only; damage is left for [`Journal::read`] to name.
+#[must_use]
+pub fn whole_bytes(bytes: &[u8]) -> usize {
+    let begin = MAGIC.len() + 2;
+    if bytes.len() < begin {
+        return 0;
+    }
+    let mut whole = begin;
+    while let Some(compressed) = bytes.get(whole..).and_then(|rest| length(rest, 0)) {
+        if compressed > BLOCK_BYTES_MAX {
+            return bytes.len();
+        }
+        let end = whole + BLOCK_HEAD + compressed;
+        if end > bytes.len() {
+            break;
+        }
+        whole = end;
+    }
+    whole
+}
+
 struct Reader<'a> {
     bytes: &'a [u8],
     at: usize,

@@ -3,7 +3,7 @@
 
 use hwc_api::ids::{BootId, ClusterId, DatasetId, NodeId};
 use hwc_api::time::WallTime;
-use hwc_journal::{Entry, Head, Journal, JournalError, Replay, SegmentWriter};
+use hwc_journal::{Entry, Head, Journal, JournalError, Replay, SegmentWriter, whole_bytes};
 use hwc_state_machine::{DatasetPolicy, Event, Millis, RegistryView, StateMachine, Timers};
 use proptest::prelude::*;
 use std::collections::BTreeMap;
@@ -109,6 +109,35 @@ fn what_is_cut_short_is_read_up_to_there() {
     assert!(matches!(error, JournalError::CutShort { .. }), "{error}");
     let read: usize = journal.segments.iter().map(|s| s.entries.len()).sum();
     assert!(read > 0 && read < all, "{read} of {all}");
+}
+
+#[test]
+fn what_is_whole_of_a_segment_is_told_without_unpacking_it() {
+    let mut segment = SegmentWriter::begin(&head(0), &brain()).expect("a segment");
+    let first = segment.take();
+    for entry in events() {
+        segment.add(&entry).expect("an entry");
+    }
+    let bytes = [first.clone(), segment.take()].concat();
+    for cut in 0..=bytes.len() {
+        let part = &bytes[..cut];
+        let whole = whole_bytes(part);
+        let read = Journal::read(&part[..whole]);
+        let is_begun = cut >= first.len();
+        assert_eq!(
+            read.is_ok(),
+            is_begun,
+            "cut after {cut} bytes, {whole} of them whole"
+        );
+        if cut == bytes.len() {
+            assert_eq!(whole, cut);
+        }
+    }
+    let mut damaged = bytes.clone();
+    damaged[first.len() + 3] = 0xff;
+    assert_eq!(whole_bytes(&damaged), damaged.len());
+    let (_, error) = Journal::read(&damaged).expect_err("damaged");
+    assert!(matches!(error, JournalError::Damaged { .. }), "{error}");
 }
 
 #[test]

@@ -16,6 +16,7 @@ mod key_rotate;
 mod move_list;
 mod node_drain;
 mod node_drain_read;
+mod node_journal;
 mod node_list;
 mod node_remove;
 mod node_services_set;
@@ -118,6 +119,7 @@ pub fn endpoints() -> Vec<Endpoint> {
         node_drain::endpoint(),
         node_drain_read::endpoint(),
         node_undrain::endpoint(),
+        node_journal::endpoint(),
         cluster_settings_read::endpoint(),
         cluster_settings_set::endpoint(),
         key_read::endpoint(),

@@ -1,7 +1,7 @@
 //! `hwc cluster …`: begin a cluster with this node; what concerns all nodes in files beside.
 
 use super::cluster_settings::network_of;
-use super::{Failure, Session, balancing, cluster_settings, keys, registry, say};
+use super::{Failure, Session, balancing, cluster_settings, cluster_show, keys, registry, say};
 use crate::setup::{FirstAdministrator, InitRequest};
 use anyhow::Context;
 use clap::{Args, Subcommand};
@@ -24,6 +24,8 @@ const READY_PAUSE: Duration = Duration::from_millis(200);
 pub enum Command {
     /// Make this node the first of a new cluster.
     Init(Init),
+    /// Show what concerns all nodes.
+    Show,
     /// Show or change how load is spread.
     Balancing(balancing::Arguments),
     /// Show the settings of the whole cluster, or say what kind of network is between its nodes.
@@ -71,6 +73,7 @@ pub async fn run(session: &Session, command: Command) -> Result<(), Failure> {
     match command {
         Command::Init(init) => begin(session, init).await,
         Command::Balancing(arguments) => balancing::run(session, arguments).await,
+        Command::Show => cluster_show::show(session).await,
         Command::Settings(arguments) => cluster_settings::run(session, arguments).await,
         Command::RotateKey(rotate) => keys::rotate(session, rotate).await,
         Command::Keys => keys::show(session).await,

@@ -3,7 +3,7 @@
 use super::cluster::{node_name, wait_until_ready};
 use super::node_settings::service_names;
 use super::table::{size, table};
-use super::{Failure, Session, drains, node_settings, say};
+use super::{Failure, Session, drains, node_settings, node_show, say};
 use crate::setup::JoinRequest;
 use anyhow::anyhow;
 use clap::{Args, Subcommand};
@@ -19,6 +19,11 @@ use std::net::IpAddr;
 pub enum Command {
     /// All nodes with their health and load.
     List,
+    /// One node, with its services, problems and what it refused.
+    Show {
+        /// Its name.
+        node: NodeName,
+    },
     /// Permit one more node to join; prints the token that `hwc node join` takes there.
     Token {
         /// Minutes until the token is void.
@@ -67,6 +72,7 @@ pub async fn run(session: &Session, command: Command) -> Result<(), Failure> {
             let nodes = session.client.call(&ListNodes).await?;
             session.print(&nodes, |nodes| nodes_table(nodes))
         }
+        Command::Show { node } => node_show::show(session, &node).await,
         Command::Token { minutes } => {
             let call = CreateJoinToken {
                 body: CreateJoinTokenBody { minutes },

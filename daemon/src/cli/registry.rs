@@ -46,7 +46,9 @@ pub async fn declare_lost(session: &Session, arguments: Lost) -> Result<(), Fail
     Err(anyhow!("add --yes to give up {names} for good").into())
 }
 
-fn registry_text(view: &RegistryView) -> String {
+/// Who keeps the settings.
+#[must_use]
+pub fn registry_text(view: &RegistryView) -> String {
     let state = match view.obstacle {
         None => "Settings can be changed".to_owned(),
         Some(obstacle) => format!("Settings are read-only: {}", obstacle_text(obstacle)),

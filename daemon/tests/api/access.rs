@@ -62,6 +62,7 @@ const ROUTES: &[(&str, &str)] = &[
     ("POST /nodes/{node}/drain", "administrators"),
     ("GET /nodes/{node}/drain", "administrators"),
     ("DELETE /nodes/{node}/drain", "administrators"),
+    ("GET /nodes/{node}/journal", "administrators"),
     ("GET /cluster/settings", "administrators"),
     ("PUT /cluster/settings", "administrators"),
     ("GET /cluster/keys", "administrators"),

@@ -71,6 +71,13 @@ async fn every_command_explains_itself() {
         "node undrain",
         "node zone",
         "node services",
+        "node show",
+        "record",
+        "replay",
+        "cluster show",
+        "cluster settings",
+        "cluster keys",
+        "cluster rotate-key",
         "cluster balancing",
         "cluster registry",
         "cluster declare-lost",
@@ -283,4 +290,109 @@ async fn a_lost_node_is_given_up_only_with_yes() {
     let text = done(&socket, "cluster declare-lost n3 --yes").await;
     assert!(text.starts_with("Given up for good: n3."), "{text}");
     assert!(api.desired().nodes[&NodeId(3)].is_removed);
+}
+
+#[tokio::test]
+async fn the_kind_of_network_is_shown_and_changed() {
+    let (_api, socket, _files) = world().await;
+    let text = done(&socket, "cluster settings").await;
+    assert!(
+        text.starts_with("The network between the nodes is a lan."),
+        "{text}"
+    );
+    let text = done(&socket, "cluster settings --network wan").await;
+    assert!(text.contains("n1    lan       at its next start"), "{text}");
+    assert!(text.contains("systemctl restart hwcd"), "{text}");
+    let wrong = hwc(&socket, "cluster settings --network moon").await;
+    assert_eq!(wrong.status.code(), Some(2), "{wrong:?}");
+    assert!(
+        wrong.complaint().contains("there are lan and wan"),
+        "{wrong:?}"
+    );
+    let text = done(&socket, "cluster show").await;
+    assert!(
+        text.contains("Network: wan (n1, n2, n3: from the next start on)"),
+        "{text}"
+    );
+    assert!(text.contains("Settings can be changed; n1 leads"), "{text}");
+    let json = done(&socket, "--json cluster show").await;
+    let json: serde_json::Value = serde_json::from_str(&json).expect("JSON");
+    assert_eq!(json["registry"]["standing"], "member", "{json}");
+}
+
+#[tokio::test]
+async fn the_key_is_replaced_only_with_yes() {
+    let (_api, socket, _files) = world().await;
+    let before = done(&socket, "--json cluster keys").await;
+    let shown = hwc(&socket, "cluster rotate-key").await;
+    assert_eq!(shown.status.code(), Some(1), "{shown:?}");
+    assert!(shown.text().contains("Nothing is interrupted"), "{shown:?}");
+    assert_eq!(done(&socket, "--json cluster keys").await, before);
+    let rotated = hwc(&socket, "cluster rotate-key --yes").await;
+    assert!(rotated.status.success(), "{rotated:?}");
+    assert!(
+        rotated.complaint().contains("1 of 3 nodes have key"),
+        "{rotated:?}"
+    );
+    assert!(
+        rotated.text().contains("gets it when it returns"),
+        "{rotated:?}"
+    );
+    assert_ne!(done(&socket, "--json cluster keys").await, before);
+}
+
+#[tokio::test]
+async fn a_node_is_shown_with_what_it_refused() {
+    let (api, socket, _files) = world().await;
+    api.see(|picture| {
+        let report = picture.nodes.get_mut(&N1).expect("a report");
+        report
+            .refusals
+            .datagrams
+            .insert("other-cluster".to_owned(), 9);
+    });
+    let text = done(&socket, "node show n1").await;
+    assert!(text.contains("datagram  other-cluster  9"), "{text}");
+    let json = done(&socket, "--json node show n1").await;
+    let json: serde_json::Value = serde_json::from_str(&json).expect("JSON");
+    assert_eq!(
+        json["observed"]["refusals"]["datagrams"]["other-cluster"],
+        9
+    );
+    let complaint = fails(&socket, "node show n9").await;
+    assert!(complaint.contains("there are n1, n2, n3"), "{complaint}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_journal_is_recorded_through_any_node_and_replayed() {
+    let (api, socket, _files) = world().await;
+    let folder = api.journal();
+    std::fs::create_dir_all(&folder).expect("a folder");
+    let segment = crate::cluster::segment(3);
+    std::fs::write(folder.join("0000000001-1.hwcj"), &segment).expect("written");
+    let file = folder.join("n1.journal");
+    let file = file.to_str().expect("a path");
+    let said = done(&socket, &format!("record --node n1 -o {file}")).await;
+    assert!(
+        said.contains(&format!("{} bytes are in {file}", segment.len())),
+        "{said}"
+    );
+    let steps = done(&socket, &format!("replay {file}")).await;
+    assert!(steps.starts_with("#1 0.001 Tick"), "{steps}");
+    assert_eq!(steps.matches('#').count(), 3, "{steps}");
+
+    let missing = folder.join("n2.journal");
+    let missing = missing.to_str().expect("a path");
+    let complaint = fails(&socket, &format!("record --node n2 -o {missing}")).await;
+    assert!(complaint.contains("does not answer"), "{complaint}");
+    assert!(!Path::new(missing).exists(), "nothing half-made is left");
+    for (damage, what) in [
+        (&segment[..segment.len() - 2], "is cut short after"),
+        (b"HWCJOURN\x63\x00".as_slice(), "has format 99"),
+        (b"PK".as_slice(), "this is no journal"),
+    ] {
+        std::fs::write(file, damage).expect("written");
+        let complaint = fails(&socket, &format!("replay {file}")).await;
+        assert!(complaint.contains(what), "{complaint}");
+    }
 }

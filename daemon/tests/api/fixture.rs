@@ -34,6 +34,7 @@ use hwcd::api::server::{Sockets, serve};
 use hwcd::api::{Api, endpoints};
 use hwcd::conductor::input::{Input, OwnFact};
 use hwcd::install::InstallJobs;
+use hwcd::journals::Journals;
 use hwcd::password::Passwords;
 use hwcd::picture::Picture;
 use hwcd::session::SessionSeal;
@@ -172,7 +173,7 @@ impl TestApi {
             registry: registry.clone(),
             desired: registry.desired(),
             picture: seen.clone(),
-            group,
+            group: group.clone(),
             mirror: folder.path().join("mirror"),
             installer: Arc::new(installer(folder.path(), &clock)),
             inputs: inputs.clone(),
@@ -190,6 +191,11 @@ impl TestApi {
             attempts: Attempts::new(clock.clone()),
             clock: clock.clone(),
             installs,
+            journals: Journals {
+                me: ME,
+                folder: folder.path().join("journal"),
+                group,
+            },
             join_token_text: Box::new(|secret| hex::encode(secret)),
             spread_revocation: Box::new(move |session, expires_at| {
                 let _stopped =
@@ -304,6 +310,23 @@ impl TestApi {
             body: serde_json::from_slice(&bytes).unwrap_or(Value::Null),
             cookie,
         }
+    }
+
+    /// Reads what is not JSON.
+    pub async fn download(&self, path: &str, token: &str) -> (StatusCode, Vec<u8>) {
+        let request = Request::get(format!("/api/v1{path}"))
+            .header(header::AUTHORIZATION, format!("Bearer {token}"))
+            .body(Body::empty());
+        let answer = self.router.clone().oneshot(request.expect("a request"));
+        let response = answer.await.expect("an answer");
+        let status = response.status();
+        let body = response.into_body().collect().await.expect("a body");
+        (status, body.to_bytes().to_vec())
+    }
+
+    /// The folder of the node's journal.
+    pub fn journal(&self) -> PathBuf {
+        self.folder.path().join("journal")
     }
 
     /// Signs in and returns the session's token.

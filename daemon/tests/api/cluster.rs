@@ -1,0 +1,153 @@
+//! What concerns the whole cluster: the kind of network, keys, what nodes refused, journals.
+
+use crate::fixture::TestApi;
+use axum::http::StatusCode;
+use hwc_api::ids::{BootId, ClusterId, NodeId};
+use hwc_api::network::Network;
+use hwc_api::observed::RegistryStanding;
+use hwc_api::time::WallTime;
+use hwc_journal::{Entry, Head, Journal, SegmentWriter};
+use hwc_runtime::files::{FileMode, write_atomically};
+use hwc_state_machine::{Event, Millis, StateMachine, Timers};
+use serde_json::json;
+
+const N1: NodeId = NodeId(1);
+
+#[tokio::test]
+async fn the_kind_of_network_is_set_and_what_is_in_force_is_told() {
+    let api = TestApi::new().await;
+    let admin = api.sign_in("admin").await;
+    let path = "/cluster/settings";
+    let reply = api.ask("GET", path, Some(&admin), "").await;
+    assert_eq!(reply.body["network"], "lan", "{reply:?}");
+    assert_eq!(reply.body["in_force"][0]["network"], "lan", "{reply:?}");
+    assert_eq!(reply.body["in_force"][0]["needs_restart"], false);
+
+    let body = r#"{"network":"wan"}"#;
+    let reply = api.ask("PUT", path, Some(&admin), body).await;
+    assert_eq!(reply.status, StatusCode::OK, "{reply:?}");
+    assert_eq!(reply.body["network"], "wan", "{reply:?}");
+    assert_eq!(reply.body["in_force"][0]["network"], "lan", "{reply:?}");
+    assert_eq!(reply.body["in_force"][0]["needs_restart"], true);
+    let cluster = api.desired().cluster.clone().expect("a cluster");
+    assert_eq!(cluster.network, Network::Wan);
+
+    // The node was restarted.
+    api.see(|picture| {
+        let report = picture.nodes.get_mut(&N1).expect("a report");
+        report.network = Network::Wan;
+    });
+    let reply = api.ask("GET", path, Some(&admin), "").await;
+    assert_eq!(reply.body["in_force"][0]["needs_restart"], false);
+    for body in [
+        "{}",
+        r#"{"network":"ethernet"}"#,
+        r#"{"network":"lan","x":1}"#,
+    ] {
+        let malformed = (422, "malformed", "");
+        api.refused(Some(&admin), ("PUT", path, body), malformed)
+            .await;
+    }
+}
+
+#[tokio::test]
+async fn the_key_is_replaced_and_never_shown() {
+    let api = TestApi::new().await;
+    let admin = api.sign_in("admin").await;
+    api.join("n2").await;
+    let before = api.ask("GET", "/cluster/keys", Some(&admin), "").await;
+    assert_eq!(before.status, StatusCode::OK, "{before:?}");
+    let generation = before.body["generation"].as_u64().expect("a number");
+    let after = api.ask("POST", "/cluster/keys", Some(&admin), "").await;
+    assert_eq!(after.body["generation"], generation + 1, "{after:?}");
+    assert!(after.body["old_ends_after_ms"].as_u64() > Some(1_000));
+    assert_eq!(after.body["nodes"][0]["state"], "newest", "{after:?}");
+    // Nobody answers under the second name.
+    assert_eq!(after.body["nodes"][1]["state"], "unheard", "{after:?}");
+    assert_eq!(after.body["is_everywhere"], false, "{after:?}");
+    let shown = after.body.as_object().expect("an object").keys();
+    let shown: Vec<_> = shown.map(String::as_str).collect();
+    assert_eq!(
+        shown,
+        ["generation", "is_everywhere", "nodes", "old_ends_after_ms"]
+    );
+}
+
+#[tokio::test]
+async fn refusals_and_standing_are_told_to_administrators_alone() {
+    let api = TestApi::new().await;
+    let (admin, mara) = (api.sign_in("admin").await, api.sign_in("mara").await);
+    api.see(|picture| {
+        let report = picture.nodes.get_mut(&N1).expect("a report");
+        report.refusals.datagrams.insert("replayed".to_owned(), 7);
+        report.registry_standing = RegistryStanding::LostSettings;
+    });
+    let nodes = api.ask("GET", "/nodes", Some(&admin), "").await;
+    let report = &nodes.body[0]["observed"];
+    assert_eq!(report["refusals"]["datagrams"], json!({ "replayed": 7 }));
+    assert_eq!(report["refusals"]["connections"], json!({}));
+    assert_eq!(report["registry_standing"], "lost-settings");
+    assert_eq!(report["network"], "lan");
+    let status = api.ask("GET", "/status", Some(&admin), "").await;
+    assert_eq!(status.body["registry"]["standing"], "member", "{status:?}");
+    assert_eq!(status.body["registry"]["voters"][0]["name"], "n1");
+    assert!(status.body["registry"]["obstacle"].is_null(), "{status:?}");
+    let status = api.ask("GET", "/status", Some(&mara), "").await;
+    assert!(status.body["registry"].is_null(), "{status:?}");
+    assert!(status.body["nodes"][0]["observed"].is_null(), "{status:?}");
+}
+
+/// A segment of a brain that ticked so often.
+pub fn segment(ticks: u64) -> Vec<u8> {
+    let mut brain = StateMachine::new(N1, Timers::lan());
+    let booted = Event::Booted {
+        boot: BootId(1),
+        inventory: Vec::new(),
+    };
+    brain.step(Millis(0), booted);
+    let head = Head {
+        cluster: ClusterId("c".to_owned()),
+        node: N1,
+        boot: BootId(1),
+        version: "test".to_owned(),
+        at: Millis(0),
+        wall: WallTime(0),
+    };
+    let mut segment = SegmentWriter::begin(&head, &brain).expect("a segment");
+    for at in 1..=ticks {
+        let entry = Entry {
+            at: Millis(at),
+            wall: WallTime(0),
+            event: Event::Tick,
+        };
+        segment.add(&entry).expect("an entry");
+    }
+    segment.take()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_journal_is_read_from_any_node_up_to_what_is_whole() {
+    let api = TestApi::new().await;
+    let admin = api.sign_in("admin").await;
+    let path = "/nodes/1/journal";
+    let folder = api.journal();
+    std::fs::create_dir_all(&folder).expect("a folder");
+    let (first, second) = (segment(3), segment(40_000));
+    let cut = [&second[..], b"\x09\x00\x00"].concat();
+    for (name, bytes) in [("0000000001-1.hwcj", &first), ("0000000003-1.hwcj", &cut)] {
+        write_atomically(&folder.join(name), bytes, FileMode::SECRET).expect("written");
+    }
+    let reply = api.download(path, &admin).await;
+    assert_eq!(reply.0, StatusCode::OK);
+    assert_eq!(reply.1, [first, second].concat());
+    let journal = Journal::read(&reply.1).expect("a journal");
+    assert_eq!(journal.segments[1].entries.len(), 40_000);
+
+    api.join("n2").await;
+    let down = (503, "node-down", "node");
+    let silent = ("GET", "/nodes/2/journal", "");
+    api.refused(Some(&admin), silent, down).await;
+    let unknown = (404, "unknown-node", "");
+    let request = ("GET", "/nodes/9/journal", "");
+    api.refused(Some(&admin), request, unknown).await;
+}
