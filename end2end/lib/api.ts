@@ -44,7 +44,36 @@ export interface SiteView {
 export interface NodeView extends NodeRef {
   address: string;
   health: 'up' | 'suspect' | 'down';
+  drain: { note: string } | null;
+  live_sites: number;
+  live_databases: number;
+  copies: number;
   observed: { is_registry_writable: boolean; load_1m: number } | null;
+}
+
+/** The rules by which load is spread. */
+export interface Balancing {
+  is_on: boolean;
+  moves_per_minute: number;
+  moves_at_once: number;
+  cool_down_s: number;
+  veto_s: number;
+  busy_percent: number;
+  gap_percent: number;
+  patience_s: number;
+}
+
+/** What is told of a move that is over, as far as the tests look at it. */
+export interface Receipt {
+  move: { reason: string; problem: Problem | null; http: Pause; mysql: Pause };
+  title: string;
+  from: NodeRef;
+  to: NodeRef;
+}
+
+export interface Pause {
+  held: number;
+  failed: number;
 }
 
 export interface AccountView {
@@ -64,6 +93,8 @@ export interface Limits {
   sites: number;
   databases: number;
 }
+
+export type Method = 'GET' | 'POST' | 'PUT' | 'DELETE';
 
 /** Somebody who is signed in to the API. */
 export class Api {
@@ -89,18 +120,18 @@ export class Api {
   }
 
   /** Any call; what it answers is for the caller to judge. */
-  async call(method: 'GET' | 'POST' | 'DELETE', path: string, data?: unknown): Promise<APIResponse> {
+  async call(method: Method, path: string, data?: unknown): Promise<APIResponse> {
     return this.context.fetch(`${cluster.panel_url}/api/v1${path}`, { method, data });
   }
 
   /** A call that must be refused, with this status and code. */
-  async refused(method: 'GET' | 'POST' | 'DELETE', path: string, data: unknown, status: number): Promise<Problem> {
+  async refused(method: Method, path: string, data: unknown, status: number): Promise<Problem> {
     const answer = await this.call(method, path, data);
     expect(answer.status(), await answer.text()).toBe(status);
     return (await answer.json()) as Problem;
   }
 
-  private async done<T>(method: 'GET' | 'POST' | 'DELETE', path: string, data?: unknown): Promise<T> {
+  private async done<T>(method: Method, path: string, data?: unknown): Promise<T> {
     const answer = await this.call(method, path, data);
     expect(answer.ok(), `${method} ${path}: ${answer.status()} ${await answer.text()}`).toBe(true);
     return (await answer.json()) as T;
@@ -132,6 +163,26 @@ export class Api {
 
   nodes(): Promise<NodeView[]> {
     return this.done('GET', '/nodes');
+  }
+
+  balancing(): Promise<Balancing> {
+    return this.done('GET', '/balancing');
+  }
+
+  setBalancing(rules: Balancing): Promise<Balancing> {
+    return this.done('PUT', '/balancing', rules);
+  }
+
+  /** The moves of a site that are over, the newest first. */
+  async receipts(site: number): Promise<Receipt[]> {
+    const { ended } = await this.done<{ ended: Receipt[] }>('GET', `/sites/${site}/moves`);
+    return ended;
+  }
+
+  /** Puts every node back to use that is being drained, or was. */
+  async undrainAll(): Promise<void> {
+    const drained = (await this.nodes()).filter((node) => node.drain);
+    for (const node of drained) await this.done('DELETE', `/nodes/${node.id}/drain`);
   }
 
   accounts(): Promise<AccountView[]> {

@@ -1,5 +1,6 @@
 // What an administrator sees and does, and what a customer can't.
 
+import type { Method } from '../lib/api';
 import { cluster } from '../lib/cluster';
 import { newDomain, newLogin, newPassword } from '../lib/names';
 import { expectRefusal, open, signIn } from '../lib/panel';
@@ -90,7 +91,20 @@ test.describe('refusals', () => {
   });
 
   test('a customer can’t see what administrators see', async ({ page, signedIn, admin }) => {
-    for (const path of ['/nodes', '/nodes/new', '/accounts', '/accounts/new', `/accounts/${signedIn.account.id}/delete`]) {
+    for (const path of [
+      '/nodes',
+      '/nodes/new',
+      '/nodes/1/drain',
+      '/nodes/1/settings',
+      '/moves',
+      '/balancing',
+      '/voters',
+      '/voters/lost?node=1',
+      '/network',
+      '/accounts',
+      '/accounts/new',
+      `/accounts/${signedIn.account.id}/delete`,
+    ]) {
       const answer = await page.goto(path);
       expect(answer?.status(), path).toBe(403);
       await expect(page.getByRole('heading', { name: 'For administrators', level: 1 })).toBeVisible();
@@ -100,16 +114,28 @@ test.describe('refusals', () => {
     await page.goto('/');
     const menu = page.getByRole('navigation', { name: 'Main' });
     await expect(menu.getByRole('link', { name: 'My sites' })).toBeVisible();
-    await expect(menu.getByRole('link', { name: 'Nodes' })).toHaveCount(0);
+    for (const name of ['Nodes', 'Moves', 'Spreading load', 'Voters', 'Network and keys']) {
+      await expect(menu.getByRole('link', { name })).toHaveCount(0);
+    }
     await expect(menu.getByRole('link', { name: 'Accounts' })).toHaveCount(0);
   });
 
   test('a customer may not call what administrators call', async ({ signedIn }) => {
     const mine = signedIn.account.id;
-    const calls: ['GET' | 'POST' | 'DELETE', string, unknown][] = [
+    const calls: [Method, string, unknown][] = [
       ['GET', '/nodes', undefined],
       ['POST', '/nodes/tokens', { minutes: 60 }],
       ['DELETE', '/nodes/1', undefined],
+      ['POST', '/nodes/1/drain', {}],
+      ['GET', '/nodes/1/drain', undefined],
+      ['DELETE', '/nodes/1/drain', undefined],
+      ['PUT', '/nodes/1/zone', { zone: 'cellar' }],
+      ['PUT', '/nodes/1/services', { switched_off: [] }],
+      ['GET', '/moves', undefined],
+      ['GET', '/balancing', undefined],
+      ['GET', '/registry', undefined],
+      ['POST', '/registry/declare-lost', { nodes: [1] }],
+      ['POST', '/cluster/keys', undefined],
       ['GET', '/accounts', undefined],
       ['GET', `/accounts/${mine}`, undefined],
       ['POST', '/accounts', { login: newLogin(), name: 'x', email: 'x@customer.example', password: newPassword() }],

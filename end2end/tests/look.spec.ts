@@ -88,12 +88,22 @@ test('an app: form, progress, result; the site and the sites', async ({ page, si
 });
 
 test('an administrator’s nodes and accounts', async ({ page, admin, customer }) => {
-  await createSites(customer, 4);
+  test.setTimeout(120_000);
+  const [site] = await createSites(customer, 4);
+  const [node] = await admin.nodes();
   await bringSession(page.context(), admin.token);
   for (const [path, name] of [
     ['/nodes?view=cards', 'nodes'],
     ['/nodes?view=table', 'nodes-table'],
     ['/nodes/new', 'node-add'],
+    [`/nodes/${node?.id}/drain`, 'drain'],
+    [`/nodes/${node?.id}/settings`, 'node-settings'],
+    [`/sites/${site.id}/move`, 'site-move'],
+    ['/moves', 'moves'],
+    ['/balancing', 'balancing'],
+    ['/voters', 'voters'],
+    ['/voters/lost', 'voters-lost'],
+    ['/network', 'network'],
     ['/accounts', 'accounts'],
     ['/accounts/new', 'account-create'],
   ] as const) {

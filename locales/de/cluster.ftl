@@ -4,6 +4,9 @@ nodes-title = Knoten
 node-add = Knoten hinzufügen
 numbers-nodes = Knoten antworten
 numbers-sites-live = Websites live
+numbers-draining = { $count } wird geleert
+numbers-moves = Im Umzug
+numbers-planned = { $count } geplant
 numbers-space = Belegter Platz
 
 health-up = Antwortet

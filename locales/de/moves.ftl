@@ -12,8 +12,8 @@ move-phase-promoting = der andere Knoten übernimmt
 move-reason-asked = von der Verwaltung gewünscht
 move-reason-drain = der Knoten wird geleert
 move-reason-balance = der Knoten war stärker belastet als ein anderer
+move-reason-reunite = der Rest der Website ist dort
 move-reason-pin = zurück auf den festgelegten Knoten
-move-reason-reunite = der Rest der Website liegt auf einem anderen Knoten
 move-visitors-wait = Besucher warten
 move-not-before = Nicht vor
 move-data = { $sent } gesendet, { $left } übrig
@@ -26,6 +26,8 @@ moves-title = Umzüge
 moves-way = von { $from } nach { $to }
 moves-hold = Halten
 moves-hold-label = { $site } einen Tag lang halten, wo sie ist
+moves-none = Nichts zieht um, und nichts ist geplant.
+moves-none-yet = Noch ist nichts umgezogen. Jeder Umzug lässt hier seine Quittung.
 legend-move = Umzug
 node-draining = wird geleert
 drain-note-line = Leeren: { $moved } von { $whole } umgezogen
@@ -38,11 +40,14 @@ receipt-line = { $failed ->
     [0] { $waited } warteten, längstens { $longest }, keine schlug fehl
    *[other] { $waited } warteten, längstens { $longest }, { $failed } schlugen fehl
 }
+receipt-nobody = niemand wartete, nichts schlug fehl
 receipts-title = Quittungen
 receipts-none = Noch hat ihn nichts verlassen.
 newest-first = neueste zuerst
 column-what = Was
+column-from = Von
 column-to = Nach
+column-ended = Beendet
 column-waited = Gewartet
 column-longest = Längstes Warten
 column-failed = Fehler
@@ -129,6 +134,7 @@ node-drain-watch = Beim Leeren zusehen
 drain-crumb = Leeren
 drain-form-title = { $node } leeren?
 drain-title = { $node } wird geleert
+drain-done-title = { $node } ist geleert
 drain-means-move = { $sites ->
     [one] { $sites } Website
    *[other] { $sites } Websites
@@ -157,7 +163,8 @@ drain-moved = Umgezogen
 drain-waited = Anfragen, die warteten
 drain-longest = längstens { $time }
 drain-remaining = Fertig in etwa
-drain-nothing-left = fertig
+drain-left = Noch zu tun
+drain-nothing-left = nichts
 drain-waits-for-copies = wartet auf Kopien
 drain-unknown-yet = noch unbekannt
 drain-elsewhere = { $count } live anderswo
@@ -165,7 +172,7 @@ drain-moving = { $count } im Umzug
 drain-still-here = { $count } noch hier
 drain-steps = Schritte
 drain-step-check = Prüfen, ob genug Kopien bleiben
-drain-step-checked = Alles behält die Kopien, die es haben soll
+drain-step-checked = Alle Websites und Datenbanken behalten die Kopien, die sie haben sollen
 drain-step-checked-fewer = Weniger Kopien wurden zugelassen
 drain-step-stop = Nichts Neues hierher
 drain-step-move = Websites und Datenbanken umziehen
@@ -179,8 +186,12 @@ drain-step-ready-text = { $node } kann ausgeschaltet werden
 drain-copies = Kopien jetzt
 drain-copies-whole = Alle Kopien liegen vollständig auf anderen Knoten
 drain-copies-lacking = { $count ->
-    [one] { $count } Datenbestand hat anderswo weniger Kopien, als er sollte
-   *[other] { $count } Datenbestände haben anderswo weniger Kopien, als sie sollten
+    [one] { $count } Website oder Datenbank hat anderswo weniger Kopien, als sie sollte
+   *[other] { $count } Websites oder Datenbanken haben anderswo weniger Kopien, als sie sollten
+}
+drain-copies-coming = { $count ->
+    [one] { $count } Website oder Datenbank bekommt noch eine Kopie auf einem anderen Knoten
+   *[other] { $count } Websites oder Datenbanken bekommen noch eine Kopie auf einem anderen Knoten
 }
 drain-copies-hint = Blieben zu wenige, wird das Leeren abgelehnt, außer es ist erlaubt.
 
@@ -212,3 +223,5 @@ done-site-held = Die Website bleibt so lange, wo sie ist.
 done-site-unheld = Die Website wird nicht mehr gehalten.
 done-node-undrained = Der Knoten ist wieder in Betrieb.
 done-node-changed = Gespeichert.
+done-nodes-lost = Die Knoten sind aufgegeben. Einstellungen lassen sich in wenigen Sekunden wieder ändern.
+done-key-replaced = Der Schlüssel ist ersetzt.

@@ -58,6 +58,8 @@ nav-apps = Anwendungen
 nav-nodes = Knoten
 nav-sites = Websites
 nav-accounts = Konten
+nav-data = Daten
+nav-care = Pflege
 to-first-page = Zur ersten Seite
 
 ## Wer angemeldet ist
@@ -138,3 +140,7 @@ find-none = Nichts dieses Namens.
 find-do = Tun
 find-go = Gehe zu
 find-install = Anwendung auf { $site } installieren
+find-move = { $site } umziehen
+find-drain = { $node } leeren
+find-undrain = { $node } wieder in Betrieb nehmen
+find-node-settings = Zone und Dienste von { $node }

@@ -49,7 +49,7 @@ problem-move-called-off = { $detail ->
    *[other] Der Umzug wurde abgesagt. Die Website ist, wo sie war.
 }
 problem-too-few-copies = { $has_detail ->
-    [yes] Damit hätten { $detail } zu wenige Kopien. Fügen Sie erst einen Knoten hinzu, oder lassen Sie weniger Kopien zu.
+    [yes] Websites und Datenbanken, die zu wenige Kopien behielten: { $detail }. Fügen Sie erst einen Knoten hinzu, oder lassen Sie weniger Kopien zu.
    *[no] Damit gäbe es zu wenige Kopien. Fügen Sie erst einen Knoten hinzu, oder lassen Sie weniger Kopien zu.
 }
 problem-last-node = Dies ist der letzte Knoten, der Websites beherbergt. Fügen Sie erst einen anderen hinzu.
@@ -91,4 +91,5 @@ rule-too-long = Hier passen höchstens { $limit } Zeichen hin.
 rule-space = Ein Leerzeichen oder Zeilenumbruch kann hier nicht stehen.
 rule-character = { $character } kann hier nicht stehen.
 rule-domain = Das ist keine Domain. Sie sollte aussehen wie shop.example.
+rule-range = Wählen Sie eine ganze Zahl von { $least } bis { $most }.
 rule-shape = Das sieht nicht richtig aus. Vergleichen Sie es mit dem Beispiel.

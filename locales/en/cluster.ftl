@@ -4,6 +4,9 @@ nodes-title = Nodes
 node-add = Add a node
 numbers-nodes = Nodes answering
 numbers-sites-live = Sites live
+numbers-draining = { $count } draining
+numbers-moves = Moving now
+numbers-planned = { $count } planned
 numbers-space = Space in use
 
 health-up = Answers

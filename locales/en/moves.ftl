@@ -12,8 +12,8 @@ move-phase-promoting = the other node takes over
 move-reason-asked = an administrator asked for it
 move-reason-drain = its node is being drained
 move-reason-balance = its node was busier than another
+move-reason-reunite = the rest of its site is there
 move-reason-pin = it returns to the node that it is pinned to
-move-reason-reunite = the rest of its site is on another node
 move-visitors-wait = Visitors wait
 move-not-before = Not before
 move-data = { $sent } sent, { $left } to go
@@ -26,6 +26,8 @@ moves-title = Moves
 moves-way = from { $from } to { $to }
 moves-hold = Hold
 moves-hold-label = Hold { $site } where it is for a day
+moves-none = Nothing moves, and nothing is planned to.
+moves-none-yet = Nothing has moved yet. Every move leaves its receipt here.
 legend-move = move
 node-draining = draining
 drain-note-line = Drain: { $moved } of { $whole } moved
@@ -38,11 +40,14 @@ receipt-line = { $failed ->
     [0] { $waited } waited, longest { $longest }, none failed
    *[other] { $waited } waited, longest { $longest }, { $failed } failed
 }
+receipt-nobody = nobody waited, nothing failed
 receipts-title = Receipts
 receipts-none = Nothing has left it yet.
 newest-first = newest first
 column-what = What
+column-from = From
 column-to = To
+column-ended = Ended
 column-waited = Waited
 column-longest = Longest wait
 column-failed = Failed
@@ -129,6 +134,7 @@ node-drain-watch = Watch the drain
 drain-crumb = Drain
 drain-form-title = Drain { $node }?
 drain-title = Draining { $node }
+drain-done-title = { $node } is drained
 drain-means-move = { $sites ->
     [one] Its { $sites } live site
    *[other] Its { $sites } live sites
@@ -157,7 +163,8 @@ drain-moved = Moved
 drain-waited = Requests that waited
 drain-longest = longest { $time }
 drain-remaining = Done in about
-drain-nothing-left = done
+drain-left = Left to do
+drain-nothing-left = nothing
 drain-waits-for-copies = waits for copies
 drain-unknown-yet = not known yet
 drain-elsewhere = { $count } live elsewhere
@@ -165,7 +172,7 @@ drain-moving = { $count } moving
 drain-still-here = { $count } still here
 drain-steps = Steps
 drain-step-check = Check that enough copies remain
-drain-step-checked = Every dataset keeps the copies that it should have
+drain-step-checked = All sites and databases keep the copies they should have
 drain-step-checked-fewer = Fewer copies were allowed
 drain-step-stop = Place nothing new here
 drain-step-move = Move live sites and databases
@@ -179,8 +186,12 @@ drain-step-ready-text = { $node } can be switched off
 drain-copies = Copies now
 drain-copies-whole = All copies are whole on other nodes
 drain-copies-lacking = { $count ->
-    [one] { $count } dataset has fewer copies on other nodes than it should
-   *[other] { $count } datasets have fewer copies on other nodes than they should
+    [one] { $count } site or database has fewer copies on other nodes than it should
+   *[other] { $count } sites or databases have fewer copies on other nodes than they should
+}
+drain-copies-coming = { $count ->
+    [one] { $count } site or database still gets a copy on another node
+   *[other] { $count } sites or databases still get a copy on another node
 }
 drain-copies-hint = A drain that would leave too few is refused unless you allow it.
 
@@ -212,3 +223,5 @@ done-site-held = The site stays where it is for that long.
 done-site-unheld = The site is not held any more.
 done-node-undrained = The node is back in use.
 done-node-changed = Saved.
+done-nodes-lost = The nodes are given up. Settings can be changed again within seconds.
+done-key-replaced = The key is replaced.

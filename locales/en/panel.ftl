@@ -58,6 +58,8 @@ nav-apps = Apps
 nav-nodes = Nodes
 nav-sites = Sites
 nav-accounts = Accounts
+nav-data = Data
+nav-care = Care
 to-first-page = To the first page
 
 ## Who is signed in
@@ -138,3 +140,7 @@ find-none = Nothing of that name.
 find-do = Do
 find-go = Go to
 find-install = Install an app on { $site }
+find-move = Move { $site }
+find-drain = Drain { $node }
+find-undrain = Put { $node } back to use
+find-node-settings = Zone and services of { $node }

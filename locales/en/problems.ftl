@@ -49,7 +49,7 @@ problem-move-called-off = { $detail ->
    *[other] The move was called off. The site is where it was.
 }
 problem-too-few-copies = { $has_detail ->
-    [yes] That would leave { $detail } with too few copies. Add a node first, or allow fewer copies.
+    [yes] Sites and databases that would be left with too few copies: { $detail }. Add a node first, or allow fewer copies.
    *[no] That would leave too few copies. Add a node first, or allow fewer copies.
 }
 problem-last-node = This is the last node that hosts sites. Add another first.
@@ -91,4 +91,5 @@ rule-too-long = At most { $limit } characters fit here.
 rule-space = A space or line break can’t stand here.
 rule-character = { $character } can’t stand here.
 rule-domain = This is no domain. It should look like shop.example.
+rule-range = Choose a whole number from { $least } to { $most }.
 rule-shape = This does not look right. Compare it with the example.

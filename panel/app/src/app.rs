@@ -5,7 +5,10 @@ use crate::i18n::provide_locale;
 use crate::live::{Live, keep_fresh, use_live};
 use crate::page_data::{Page, Visitor};
 use crate::pages::accounts::{AccountsPage, CreateAccountPage, DeleteAccountPage};
-use crate::pages::cluster::{AddNodePage, DrainPage, NodeSettingsPage, NodesPage};
+use crate::pages::cluster::{
+    AddNodePage, BalancingPage, DrainPage, LostPage, MovesPage, NetworkPage, NodeSettingsPage,
+    NodesPage, VotersPage,
+};
 use crate::pages::problem::{ForbiddenPage, NotFoundPage, UnreachablePage};
 use crate::pages::session::SignInPage;
 use crate::pages::sites::{
@@ -81,6 +84,11 @@ pub fn App() -> impl IntoView {
                     view=|| for_administrators(|| view! { <NodeSettingsPage/> })
                     ssr=SsrMode::Async
                 />
+                <Route path=path!("/moves") view=|| for_administrators(|| view! { <MovesPage/> }) ssr=SsrMode::Async/>
+                <Route path=path!("/balancing") view=|| for_administrators(|| view! { <BalancingPage/> }) ssr=SsrMode::Async/>
+                <Route path=path!("/voters") view=|| for_administrators(|| view! { <VotersPage/> }) ssr=SsrMode::Async/>
+                <Route path=path!("/voters/lost") view=|| for_administrators(|| view! { <LostPage/> }) ssr=SsrMode::Async/>
+                <Route path=path!("/network") view=|| for_administrators(|| view! { <NetworkPage/> }) ssr=SsrMode::Async/>
                 <Route
                     path=path!("/accounts")
                     view=|| for_administrators(|| view! { <AccountsPage/> })

@@ -1,5 +1,6 @@
 //! What Ctrl K finds: objects first, then what can be done with them, then pages.
 
+use crate::components::Glyph;
 use crate::tr;
 use hwc_api::v1::{NodeView, SiteView};
 
@@ -17,6 +18,8 @@ pub struct Finding {
     pub note: String,
     /// Where it leads.
     pub href: String,
+    /// Its icon.
+    pub glyph: Glyph,
 }
 
 /// The groups, in the order in which they are shown.
@@ -26,7 +29,7 @@ pub enum FindingKind {
     Site,
     /// A node.
     Node,
-    /// Something to do with a site.
+    /// Something to do with a site, a node or the cluster.
     Deed,
     /// A page.
     Page,
@@ -45,34 +48,71 @@ impl FindingKind {
     }
 }
 
-/// Everything that can be found about a site.
+/// Everything that can be found about a site; only administrators move it.
 #[must_use]
-pub fn of_site(site: &SiteView, state: String) -> [Finding; 2] {
+pub fn of_site(site: &SiteView, state: String, is_administrator: bool) -> Vec<Finding> {
     let home = format!("/sites/{}", site.id);
-    [
+    let title = || site.title.clone();
+    let mut findings = vec![
         Finding {
             kind: FindingKind::Site,
-            name: site.title.clone(),
+            name: title(),
             note: state,
             href: home.clone(),
+            glyph: Glyph::Site,
         },
+        deed(
+            tr!("find-install", site = title()),
+            format!("{home}/apps"),
+            Glyph::Apps,
+        ),
+    ];
+    if is_administrator {
+        findings.push(deed(
+            tr!("find-move", site = title()),
+            format!("{home}/move"),
+            Glyph::Move,
+        ));
+    }
+    findings
+}
+
+/// Everything that can be found about a node.
+#[must_use]
+pub fn of_node(node: &NodeView) -> [Finding; 3] {
+    let id = node.node.id;
+    let name = || node.node.name.to_string();
+    let drain = if node.drain.is_some() {
+        tr!("find-undrain", node = name())
+    } else {
+        tr!("find-drain", node = name())
+    };
+    [
         Finding {
-            kind: FindingKind::Deed,
-            name: tr!("find-install", site = site.title.clone()),
-            note: String::new(),
-            href: format!("{home}/apps"),
+            kind: FindingKind::Node,
+            name: name(),
+            note: node.address.to_string(),
+            href: format!("/nodes?view=cards&node={id}"),
+            glyph: Glyph::Node,
         },
+        deed(drain, format!("/nodes/{id}/drain"), Glyph::Move),
+        deed(
+            tr!("find-node-settings", node = name()),
+            format!("/nodes/{id}/settings"),
+            Glyph::Node,
+        ),
     ]
 }
 
-/// What can be found about a node.
+/// Something to do.
 #[must_use]
-pub fn of_node(node: &NodeView) -> Finding {
+pub const fn deed(name: String, href: String, glyph: Glyph) -> Finding {
     Finding {
-        kind: FindingKind::Node,
-        name: node.node.name.to_string(),
-        note: node.address.to_string(),
-        href: format!("/nodes?view=cards&node={}", node.node.id),
+        kind: FindingKind::Deed,
+        name,
+        note: String::new(),
+        href,
+        glyph,
     }
 }
 
@@ -84,6 +124,7 @@ pub fn page(name: String, href: &str) -> Finding {
         name,
         note: String::new(),
         href: href.to_owned(),
+        glyph: Glyph::Chevron,
     }
 }
 
@@ -134,6 +175,7 @@ mod tests {
             name: name.to_owned(),
             note: String::new(),
             href: "/".to_owned(),
+            glyph: Glyph::Chevron,
         }
     }
 

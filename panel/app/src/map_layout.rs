@@ -1,4 +1,9 @@
-//! Where things are drawn on the map of nodes: pure geometry, in the units of the drawing.
+//! Where things are drawn on the map of nodes: pure geometry, in the units of the drawing. Zones and
+//! the places of nodes in them are found in `places`.
+
+mod places;
+
+pub use places::{Plan, ZoneBox, plan};
 
 use std::f64::consts::{PI, TAU};
 
@@ -13,14 +18,6 @@ pub const NODES_MAX: usize = 24;
 /// The most sites that a node shows one by one.
 pub const DOTS_MAX: usize = 60;
 
-/// Room for a disc with its name below.
-const CELL_WIDTH: f64 = 150.0;
-const CELL_HEIGHT: f64 = 170.0;
-/// From the top of a row to the middle of its discs.
-const DISC_MIDDLE: f64 = 78.0;
-/// Around everything.
-const MARGIN: f64 = 24.0;
-
 /// A point of the drawing.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Point {
@@ -28,45 +25,6 @@ pub struct Point {
     pub x: f64,
     /// From the top.
     pub y: f64,
-}
-
-/// Where each of so many nodes stands, and how high the drawing becomes. Up to three nodes form a
-/// triangle, more of them rows that are shifted against each other.
-#[must_use]
-pub fn places(nodes: usize) -> (Vec<Point>, f64) {
-    let per_row = match nodes {
-        0..=2 => 2,
-        3 => 1,
-        4..=8 => 3,
-        _ => 4,
-    };
-    let mut rows: Vec<usize> = if nodes == 3 { vec![1, 2] } else { Vec::new() };
-    let mut left = if nodes == 3 { 0 } else { nodes };
-    while left > 0 {
-        // Rows of a full and a shorter number take turns, so that streams don't hide discs.
-        let room = if rows.len().is_multiple_of(2) {
-            per_row
-        } else {
-            per_row.max(2) - 1
-        };
-        let row = room.max(1).min(left);
-        rows.push(row);
-        left -= row;
-    }
-    let mut places = Vec::with_capacity(nodes);
-    for (row, count) in rows.iter().enumerate() {
-        let gap = (WIDTH - 2.0 * MARGIN) / *count as f64;
-        let gap = gap.clamp(CELL_WIDTH, 300.0);
-        let start = WIDTH / 2.0 - gap * (*count as f64 - 1.0) / 2.0;
-        for column in 0..*count {
-            places.push(Point {
-                x: start + gap * column as f64,
-                y: MARGIN + CELL_HEIGHT * row as f64 + DISC_MIDDLE,
-            });
-        }
-    }
-    let height = 2.0 * MARGIN + CELL_HEIGHT * rows.len().max(1) as f64;
-    (places, height)
 }
 
 /// Where the dots of so many sites are inside a disc: a sunflower, densest in the middle.
@@ -163,28 +121,6 @@ mod tests {
         assert!((at(1.0).x - (400.0 - edge)).abs() < 1e-9);
         assert!((at(0.5).x - 200.0).abs() < 1e-9 && at(0.5).y > 0.0);
         assert!((at(7.0).x - at(1.0).x).abs() < 1e-9);
-    }
-
-    #[test]
-    fn discs_lie_inside_the_drawing_and_apart() {
-        for nodes in 0..=NODES_MAX {
-            let (places, height) = places(nodes);
-            assert_eq!(places.len(), nodes);
-            for (index, place) in places.iter().enumerate() {
-                assert!(
-                    place.x >= RING && place.x <= WIDTH - RING,
-                    "{nodes}: {place:?}"
-                );
-                assert!(
-                    place.y >= RING && place.y <= height - RING,
-                    "{nodes}: {place:?}"
-                );
-                for other in places.iter().skip(index + 1) {
-                    let distance = (place.x - other.x).hypot(place.y - other.y);
-                    assert!(distance > 2.0 * RING, "{nodes}: {place:?} {other:?}");
-                }
-            }
-        }
     }
 
     #[test]

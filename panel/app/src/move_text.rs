@@ -4,7 +4,7 @@ use crate::i18n::format;
 use crate::live::{Live, site_datasets};
 use crate::tr;
 use hwc_api::explanation::{DatasetExplanation, Decision, Obstacle, Outcome, RehomeReason, Unfit};
-use hwc_api::ids::SiteId;
+use hwc_api::ids::{DatasetId, SiteId};
 use hwc_api::moves::{MovePhase, MoveProgress, MoveReason, MoveReceipt, Pause};
 use hwc_api::ownership::HolderState;
 use hwc_api::v1::{MoveView, SiteView};
@@ -67,12 +67,42 @@ pub fn noticed(receipt: &MoveReceipt) -> Pause {
 #[must_use]
 pub fn receipt(receipt: &MoveReceipt) -> String {
     let noticed = noticed(receipt);
+    if noticed.held == 0 && noticed.failed == 0 {
+        return tr!("receipt-nobody");
+    }
     tr!(
         "receipt-line",
         waited = format::number(noticed.held.into()),
-        longest = format::duration(noticed.longest_wait_ms.into()),
+        longest = format::wait(noticed.longest_wait_ms.into()),
         failed = noticed.failed
     )
+}
+
+/// The longest wait, as it stands in a table; a dash where nobody waited.
+#[must_use]
+pub fn longest_wait(noticed: Pause) -> String {
+    if noticed.held == 0 {
+        "–".to_owned()
+    } else {
+        format::wait(noticed.longest_wait_ms.into())
+    }
+}
+
+/// What moves: the site, or one of its databases.
+#[must_use]
+pub fn what<T>(live: Live, view: &MoveView<T>, dataset: DatasetId) -> String {
+    let is_database = live.sites.with(|sites| {
+        let site = view.site.and_then(|id| sites.get(&id));
+        site.is_some_and(|site| {
+            let mut databases = site.databases.iter();
+            databases.any(|database| database.dataset.id == dataset)
+        })
+    });
+    if is_database {
+        tr!("why-database", database = view.title.clone())
+    } else {
+        view.title.clone()
+    }
 }
 
 /// Moves of a site that are planned or under way, its files first.
@@ -195,7 +225,7 @@ fn rehome(reason: RehomeReason) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use hwc_api::ids::{DatasetId, MoveId, NodeId};
+    use hwc_api::ids::{MoveId, NodeId};
     use hwc_api::moves::MoveReport;
     use hwc_api::time::WallTime;
 

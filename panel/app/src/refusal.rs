@@ -131,9 +131,21 @@ fn shown(character: char) -> String {
     }
 }
 
+/// The least and the most that a value may be, as the cluster names them: `10-100`.
+fn range_of(problem: &Problem) -> Option<(u32, u32)> {
+    if problem.code != ProblemCode::Invalid {
+        return None;
+    }
+    let (least, most) = problem.detail.as_deref()?.split_once('-')?;
+    Some((least.parse().ok()?, most.parse().ok()?))
+}
+
 /// A problem in the page's language: the message `problem-<code>`, which may quote the detail.
 #[must_use]
 pub fn problem_text(problem: &Problem) -> String {
+    if let Some((least, most)) = range_of(problem) {
+        return tr!("rule-range", least = least, most = most);
+    }
     let mut detail = problem.detail.clone().unwrap_or_default();
     // An installation names the step that failed, which has its own words.
     if problem.code == ProblemCode::InstallFailed {
@@ -207,6 +219,17 @@ mod tests {
         .keeping([("domain", "a.example")]);
         assert_eq!(Refusal::de(refusal.ser()), refusal);
         assert_eq!(refusal.field(), Some("domain"));
+    }
+
+    #[test]
+    fn ranges_are_read_from_what_the_cluster_names() {
+        let invalid = |detail: &str| Problem::new(ProblemCode::Invalid, "x").detail(detail);
+        assert_eq!(range_of(&invalid("10-86400")), Some((10, 86_400)));
+        for none in ["", "10", "-", "a-b", "no-such-rule"] {
+            assert_eq!(range_of(&invalid(none)), None, "{none}");
+        }
+        let other = Problem::new(ProblemCode::Conflict, "x").detail("1-2");
+        assert_eq!(range_of(&other), None);
     }
 
     #[test]

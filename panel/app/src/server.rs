@@ -28,3 +28,19 @@ where
     }
     answer
 }
+
+/// Asks the API what a part of a page shows. The page is whole without it, so its status is not the
+/// page's.
+///
+/// # Errors
+/// What the API refused, or that nobody answered.
+pub async fn ask<C: Call + Sync>(request: &C) -> Result<C::Answer, Refusal>
+where
+    C::Body: Sync,
+{
+    let Some(api) = use_context::<Api>() else {
+        tracing::error!("a server function runs without the way to the API");
+        return Err(Refusal::unreachable());
+    };
+    api.call(request).await
+}

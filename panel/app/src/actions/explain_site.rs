@@ -12,9 +12,5 @@ use leptos::prelude::*;
 /// There is no such site in sight, no node serves it just now, or nobody answered.
 #[server(prefix = "/do", endpoint = "explain-site")]
 pub async fn explain_site(site: SiteId) -> Result<Explanation, Refusal> {
-    // Not through `server::call`: a page is whole without its explanation, whatever its status.
-    let Some(api) = use_context::<crate::server::Api>() else {
-        return Err(Refusal::unreachable());
-    };
-    api.call(&hwc_api::v1::ExplainSite { site }).await
+    crate::server::ask(&hwc_api::v1::ExplainSite { site }).await
 }

@@ -21,10 +21,24 @@ pub fn Bar(
     /// Whether it is the thick one.
     #[prop(optional)]
     thick: bool,
+    /// How much more is on the move, 0 to 100.
+    #[prop(optional, into)]
+    moving: Option<Signal<u8>>,
 ) -> impl IntoView {
     view! {
         <svg class=if thick { "bar l" } else { "bar" } data-s=move || tone.get().as_str() aria-hidden="true">
             <rect width=move || format!("{}%", percent.get()) height="100%"></rect>
+            {moving
+                .map(|moving| {
+                    view! {
+                        <rect
+                            class="on-move"
+                            x=move || format!("{}%", percent.get())
+                            width=move || format!("{}%", moving.get())
+                            height="100%"
+                        ></rect>
+                    }
+                })}
         </svg>
     }
     .into_any()

@@ -3,6 +3,7 @@
 use super::icon::{Glyph, Icon};
 use super::moment::{Moment, span};
 use crate::job_text;
+use crate::live::Live;
 use crate::move_text;
 use crate::refusal::problem_text;
 use crate::tr;
@@ -83,22 +84,27 @@ fn of_site(site: &SiteView) -> Vec<FeedEntry> {
 
 /// What the moves of a site came to: who waited, how long at most, what failed.
 #[must_use]
-pub fn receipt_entries(site: SiteId, receipts: &[MoveView<MoveReceipt>]) -> Vec<FeedEntry> {
+pub fn receipt_entries(
+    live: Live,
+    site: SiteId,
+    receipts: &[MoveView<MoveReceipt>],
+) -> Vec<FeedEntry> {
     receipts
         .iter()
         .map(|view| {
             let report = &view.of.report;
             let to = view.to.name.to_string();
+            let what = move_text::what(live, view, report.dataset);
             let (glyph, class, text) = match &report.problem {
                 None => (
                     Glyph::Move,
                     "c-ok",
-                    tr!("receipt-done", what = view.title.clone(), node = to),
+                    tr!("receipt-done", what = what, node = to),
                 ),
                 Some(_) => (
                     Glyph::Undo,
                     "c-warn",
-                    tr!("receipt-called-off", what = view.title.clone(), node = to),
+                    tr!("receipt-called-off", what = what, node = to),
                 ),
             };
             let line = move_text::receipt(&view.of);

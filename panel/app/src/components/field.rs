@@ -36,6 +36,9 @@ pub fn Field(
     /// Whether it takes the focus when the page opens.
     #[prop(optional)]
     autofocus: bool,
+    /// The least and the most that a number may be.
+    #[prop(optional, into)]
+    range: Option<(u32, u32)>,
     /// The refusal of the whole form; shown here when it is about this field.
     #[prop(into)]
     refusal: Signal<Option<Refusal>>,
@@ -71,6 +74,9 @@ pub fn Field(
                 value=value
                 placeholder=(!placeholder.is_empty()).then_some(placeholder)
                 autocomplete=autocomplete
+                inputmode=range.map(|_| "numeric")
+                min=range.map(|(least, _)| least.to_string())
+                max=range.map(|(_, most)| most.to_string())
                 autocapitalize=ltr.then_some("none")
                 spellcheck=ltr.then_some("false")
                 required=!optional

@@ -2,7 +2,7 @@
 //! that it finds is also in a menu.
 
 use super::icon::{Glyph, Icon};
-use crate::finder::{self, Finding, FindingKind};
+use crate::finder::{self, Finding};
 use crate::live::{Live, use_live};
 use crate::tr;
 use hwc_api::v1::LiveState;
@@ -150,12 +150,7 @@ fn option(
     chosen: RwSignal<usize>,
     go: impl Fn(&str) + 'static,
 ) -> impl IntoView {
-    let glyph = match finding.kind {
-        FindingKind::Site => Glyph::Site,
-        FindingKind::Node => Glyph::Node,
-        FindingKind::Deed => Glyph::Apps,
-        FindingKind::Page => Glyph::Chevron,
-    };
+    let glyph = finding.glyph;
     let href = finding.href.clone();
     view! {
         {begins_group
@@ -177,24 +172,37 @@ fn option(
 
 /// All that can be found by this visitor.
 fn everything(live: Live) -> Vec<Finding> {
+    let is_administrator = live.is_administrator();
     let mut all: Vec<Finding> = live.sites.with(|sites| {
         sites
             .values()
-            .flat_map(|site| finder::of_site(site, state_word(site.state)))
+            .flat_map(|site| finder::of_site(site, state_word(site.state), is_administrator))
             .collect()
     });
     all.push(finder::page(tr!("site-create-title"), "/sites/new"));
-    if live.is_administrator() {
-        live.nodes
-            .with(|nodes| all.extend(nodes.values().map(finder::of_node)));
-        all.push(finder::page(tr!("nodes-title"), "/nodes"));
-        all.push(finder::page(tr!("sites-all-title"), "/sites"));
-        all.push(finder::page(tr!("accounts-title"), "/accounts"));
-        all.push(finder::page(tr!("account-create-title"), "/accounts/new"));
-        all.push(finder::page(tr!("node-add-title"), "/nodes/new"));
-    } else {
+    if !is_administrator {
         all.push(finder::page(tr!("sites-my-title"), "/sites"));
+        return all;
     }
+    live.nodes
+        .with(|nodes| all.extend(nodes.values().flat_map(finder::of_node)));
+    all.push(finder::deed(
+        tr!("lost-title"),
+        "/voters/lost".to_owned(),
+        Glyph::Warning,
+    ));
+    let pages = [
+        (tr!("nodes-title"), "/nodes"),
+        (tr!("sites-all-title"), "/sites"),
+        (tr!("accounts-title"), "/accounts"),
+        (tr!("moves-title"), "/moves"),
+        (tr!("balancing-title"), "/balancing"),
+        (tr!("voters-title"), "/voters"),
+        (tr!("network-title"), "/network"),
+        (tr!("account-create-title"), "/accounts/new"),
+        (tr!("node-add-title"), "/nodes/new"),
+    ];
+    all.extend(pages.map(|(name, href)| finder::page(name, href)));
     all
 }
 

@@ -22,6 +22,14 @@ pub enum Place {
     SiteApps(SiteId),
     /// The nodes.
     Nodes,
+    /// Moves and their receipts.
+    Moves,
+    /// How load is spread.
+    Balancing,
+    /// Who keeps the settings.
+    Voters,
+    /// The network between the nodes.
+    Network,
     /// The accounts.
     Accounts,
     /// Nowhere in particular.
@@ -34,7 +42,14 @@ impl Place {
     pub const fn site(self) -> Option<SiteId> {
         match self {
             Self::SiteOverview(site) | Self::SiteApps(site) => Some(site),
-            Self::Sites | Self::Nodes | Self::Accounts | Self::Elsewhere => None,
+            Self::Sites
+            | Self::Nodes
+            | Self::Moves
+            | Self::Balancing
+            | Self::Voters
+            | Self::Network
+            | Self::Accounts
+            | Self::Elsewhere => None,
         }
     }
 }

@@ -81,6 +81,7 @@ fn administrator_menu(live: Live, place: Place) -> impl IntoView {
     let nodes = Signal::derive(move || live.nodes.with(|nodes| nodes.len()));
     let sites = Signal::derive(move || live.sites.with(|sites| sites.len()));
     let accounts = Signal::derive(move || live.accounts.with(|accounts| accounts.len()));
+    let moves = Signal::derive(move || live.moves.with(|moves| moves.len()));
     let is = move |other| place == other;
     view! {
         <Entry href="/nodes" glyph=Glyph::Map name=tr!("nav-nodes") is_here=is(Place::Nodes) count=nodes/>
@@ -92,6 +93,17 @@ fn administrator_menu(live: Live, place: Place) -> impl IntoView {
             is_here=is(Place::Accounts)
             count=accounts
         />
+        <div class="side-h">{tr!("nav-data")}</div>
+        <Entry href="/moves" glyph=Glyph::Move name=tr!("moves-title") is_here=is(Place::Moves) count=moves/>
+        <Entry
+            href="/balancing"
+            glyph=Glyph::Gauge
+            name=tr!("balancing-title")
+            is_here=is(Place::Balancing)
+        />
+        <div class="side-h">{tr!("nav-care")}</div>
+        <Entry href="/voters" glyph=Glyph::Shield name=tr!("voters-title") is_here=is(Place::Voters)/>
+        <Entry href="/network" glyph=Glyph::Lock name=tr!("network-title") is_here=is(Place::Network)/>
     }
 }
 

@@ -71,6 +71,9 @@ fn text_of(done: &str) -> Option<String> {
         "site-unheld" => Some(tr!("done-site-unheld")),
         "node-undrained" => Some(tr!("done-node-undrained")),
         "node-changed" => Some(tr!("done-node-changed")),
+        "balancing-saved" | "network-saved" => Some(tr!("done-node-changed")),
+        "nodes-lost" => Some(tr!("done-nodes-lost")),
+        "key-replaced" => Some(tr!("done-key-replaced")),
         _unknown => None,
     }
 }

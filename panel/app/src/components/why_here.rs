@@ -7,7 +7,7 @@ use super::refusal_banner::RefusalBanner;
 use super::skeleton::Skeleton;
 use crate::actions::explain_site;
 use crate::i18n::format;
-use crate::live::{Live, use_live};
+use crate::live::{Live, site_datasets, use_live};
 use crate::move_text;
 use crate::tr;
 use hwc_api::explanation::{Candidate, DatasetExplanation};
@@ -28,11 +28,10 @@ pub fn WhyHere(
     // Asked for anew when the site goes live elsewhere, or is pinned.
     let place = Memo::new(move |_| {
         site.with(|site| {
-            (
-                site.files.live_node.clone(),
-                site.pin.clone(),
-                site.hold_until,
-            )
+            let nodes: Vec<_> = site_datasets(site)
+                .map(|dataset| dataset.live_node.clone())
+                .collect();
+            (nodes, site.pin.clone(), site.hold_until)
         })
     });
     let explanation = Resource::new(move || place.get(), move |_| explain_site(id));

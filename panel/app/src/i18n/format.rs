@@ -93,15 +93,31 @@ pub fn duration(milliseconds: u64) -> String {
     }
 }
 
+/// How long somebody waited, to the hundredth while it is short: `0.61 s`.
+#[must_use]
+pub fn wait(milliseconds: u64) -> String {
+    match milliseconds {
+        0..10_000 => tr!(
+            "unit-seconds",
+            value = decimal(milliseconds as f64 / 1000.0, 2)
+        ),
+        _ => duration(milliseconds),
+    }
+}
+
+/// How long something is going to take, about: whole seconds, then minutes, hours, days.
+#[must_use]
+pub fn about(milliseconds: u64) -> String {
+    match milliseconds {
+        0..120_000 => tr!("unit-seconds", value = number(milliseconds.div_ceil(1000))),
+        _ => duration(milliseconds),
+    }
+}
+
 /// An age in words that don't flicker: whole seconds, then minutes, hours, days.
 #[must_use]
 pub fn age(milliseconds: u64) -> String {
-    let value = if milliseconds < 120_000 {
-        tr!("unit-seconds", value = number(milliseconds.div_ceil(1000)))
-    } else {
-        duration(milliseconds)
-    };
-    tr!("age-ago", age = value)
+    tr!("age-ago", age = about(milliseconds))
 }
 
 /// A share in percent, 0 to 100; nothing of nothing is 0.

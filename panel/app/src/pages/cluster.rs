@@ -1,17 +1,32 @@
-//! The cluster: its nodes, one more, and what can be done with one.
+//! The cluster: its nodes, one more, what can be done with one; moves and the rules of balancing;
+//! who keeps the settings; the network between the nodes.
 
 mod add_node;
+mod balancing;
 mod drain;
 mod drain_form;
+mod drain_numbers;
 mod drain_progress;
 mod drain_receipts;
+mod drain_steps;
+mod lost;
+mod moves;
+mod network;
 mod node_settings;
 mod nodes;
+mod sealing_key;
+mod troubles;
+mod voters;
 
 pub use add_node::AddNodePage;
+pub use balancing::BalancingPage;
 pub use drain::DrainPage;
+pub use lost::LostPage;
+pub use moves::MovesPage;
+pub use network::NetworkPage;
 pub use node_settings::NodeSettingsPage;
 pub use nodes::NodesPage;
+pub use voters::VotersPage;
 
 use crate::live::use_live;
 use crate::pages::problem::NotFoundPage;

@@ -4,6 +4,7 @@ mod apps;
 mod create;
 mod delete;
 mod delete_form;
+mod facts;
 mod install;
 mod job;
 mod list;

@@ -1,6 +1,7 @@
 //! The panel as a browser without JavaScript meets it: real router, real pages, real languages; only
 //! the API behind it is a table of answers.
 
+mod cluster;
 mod moves;
 
 use super::*;

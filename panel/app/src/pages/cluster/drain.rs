@@ -26,7 +26,9 @@ fn Drain(node: Signal<NodeView>) -> impl IntoView {
     let title = {
         let name = name.clone();
         Signal::derive(move || {
-            if is_drained.get() {
+            if drain.with(|drain| drain.as_ref().is_some_and(|drain| drain.is_done)) {
+                tr!("drain-done-title", node = name.clone())
+            } else if is_drained.get() {
                 tr!("drain-title", node = name.clone())
             } else {
                 tr!("drain-form-title", node = name.clone())

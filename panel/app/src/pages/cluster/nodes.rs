@@ -1,5 +1,6 @@
 //! The nodes: as a map with the details of one, or as a table. The first page of an administrator.
 
+use super::troubles::Troubles;
 use crate::components::{
     Badge, Crumb, Glyph, Icon, MovesCard, NodeDetail, NodeMap, NodeTable, Place, Screen,
     ViewSwitch, use_list_view,
@@ -10,10 +11,10 @@ use crate::map_layout::NODES_MAX;
 use crate::node_text;
 use crate::page_data::ListView;
 use crate::protection::Protection;
-use crate::refusal::problem_text;
 use crate::tone::Tone;
 use crate::tr;
 use hwc_api::ids::NodeId;
+use hwc_api::moves::MovePhase;
 use hwc_api::v1::{LiveState, NodeHealth, NodeView};
 use leptos::prelude::*;
 use leptos_router::hooks::use_query_map;
@@ -93,68 +94,6 @@ fn needing_a_look<'node>(mut nodes: impl Iterator<Item = &'node NodeView>) -> Op
         .map(|node| node.node.id)
 }
 
-/// Everything that wants a look, on all nodes; or that nothing does.
-#[component]
-fn Troubles(live: Live) -> impl IntoView {
-    let troubles = Memo::new(move |_| {
-        live.nodes
-            .with(|nodes| nodes.values().flat_map(troubles_of).collect::<Vec<_>>())
-    });
-    view! {
-        <section class="card">
-            <div class="card-h"><h2>{tr!("troubles-title")}</h2></div>
-            <ul class="feed">
-                {move || {
-                    let troubles = troubles.get();
-                    if troubles.is_empty() {
-                        view! {
-                            <li>
-                                <Icon glyph=Glyph::Done class="c-ok"/>
-                                <span>{tr!("troubles-none")}</span>
-                                <small>{tr!("troubles-none-text")}</small>
-                            </li>
-                        }
-                            .into_any()
-                    } else {
-                        troubles
-                            .into_iter()
-                            .map(|(node, text)| {
-                                view! {
-                                    <li>
-                                        <Icon glyph=Glyph::Warning class="c-warn"/>
-                                        <span><b class="b"><bdi>{node}</bdi></b> " " {text}</span>
-                                    </li>
-                                }
-                            })
-                            .collect_view()
-                            .into_any()
-                    }
-                }}
-            </ul>
-        </section>
-    }
-    .into_any()
-}
-
-fn troubles_of(node: &NodeView) -> Vec<(String, String)> {
-    let name = node.node.name.to_string();
-    let mut troubles = Vec::new();
-    match node.health {
-        NodeHealth::Up => {}
-        NodeHealth::Suspect => troubles.push((name.clone(), tr!("trouble-suspect"))),
-        NodeHealth::Down => troubles.push((name.clone(), tr!("trouble-down"))),
-    }
-    if let Some(report) = &node.observed {
-        for service in node_text::failed_services(report) {
-            troubles.push((name.clone(), tr!("trouble-service", service = service)));
-        }
-        for problem in &report.problems {
-            troubles.push((name.clone(), problem_text(problem)));
-        }
-    }
-    troubles
-}
-
 /// The numbers of the whole cluster.
 #[component]
 fn Numbers(live: Live) -> impl IntoView {
@@ -189,6 +128,19 @@ fn Numbers(live: Live) -> impl IntoView {
             })
         })
     });
+    let draining = Memo::new(move |_| {
+        live.nodes
+            .with(|nodes| nodes.values().filter(|node| node.drain.is_some()).count() as u64)
+    });
+    let moves = Memo::new(move |_| {
+        live.moves.with(|moves| {
+            let planned = moves
+                .values()
+                .filter(|view| view.of.phase == MovePhase::Planned);
+            let planned = planned.count();
+            ((moves.len() - planned) as u64, planned as u64)
+        })
+    });
     let number = |label: String, value: Memo<(u64, u64)>| {
         view! {
             <div>
@@ -202,9 +154,27 @@ fn Numbers(live: Live) -> impl IntoView {
     };
     view! {
         <div class="strip">
-            {number(tr!("numbers-nodes"), nodes)}
+            <div>
+                <div class="stat-l">{tr!("numbers-nodes")}</div>
+                <div class="stat-v">
+                    {move || format::number(nodes.get().0)}
+                    <small>
+                        {move || tr!("of-all", count = format::number(nodes.get().1))}
+                        {move || {
+                            (draining.get() > 0).then(|| format!(" · {}", tr!("numbers-draining", count = draining.get())))
+                        }}
+                    </small>
+                </div>
+            </div>
             {number(tr!("numbers-sites-live"), sites)}
             {number(tr!("numbers-protected"), copies)}
+            <div>
+                <div class="stat-l">{tr!("numbers-moves")}</div>
+                <div class="stat-v">
+                    {move || format::number(moves.get().0)}
+                    <small>{move || tr!("numbers-planned", count = format::number(moves.get().1))}</small>
+                </div>
+            </div>
             <div>
                 <div class="stat-l">{tr!("numbers-space")}</div>
                 <div class="stat-v">

@@ -26,7 +26,7 @@ pub fn MoveJob(id: SiteId, site: Signal<SiteView>, job: Signal<JobView>) -> impl
     let entries = Memo::new(move |_| {
         let mut receipts = move_text::receipts(live, id);
         receipts.retain(|view| view.of.report.ended_at >= began_at);
-        receipt_entries(id, &receipts)
+        receipt_entries(live, id, &receipts)
     });
     view! {
         <Screen title place=Place::SiteOverview(id) crumbs>

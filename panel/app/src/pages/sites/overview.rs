@@ -1,6 +1,7 @@
 //! A site's first page: is it live, is it protected, is something moving, what does it run.
 
 use super::delete_form::DeleteSiteForm;
+use super::facts::{Domains, RunsOn, databases};
 use super::with_site;
 use crate::components::{
     Bar, Crumb, Dialog, Empty, Feed, Glyph, Icon, MoveCard, Place, ProtectionLine, Screen,
@@ -17,7 +18,7 @@ use crate::tone::Tone;
 use crate::tr;
 use hwc_api::ids::SiteId;
 use hwc_api::job::JobKind;
-use hwc_api::v1::{DatabaseView, JobView, SiteView};
+use hwc_api::v1::{JobView, SiteView};
 use leptos::prelude::*;
 
 /// The most lines of what happened.
@@ -43,7 +44,7 @@ fn Overview(id: SiteId, site: Signal<SiteView>) -> impl IntoView {
         })
     });
     let entries = Memo::new(move |_| {
-        let mut entries = receipt_entries(id, &move_text::receipts(live, id));
+        let mut entries = receipt_entries(live, id, &move_text::receipts(live, id));
         entries.extend(site.with(|site| feed_entries(std::iter::once(site), FEED_LINES)));
         entries.sort_by_key(|entry| std::cmp::Reverse(entry.at));
         entries.truncate(FEED_LINES);
@@ -243,130 +244,6 @@ fn StartWithApp(id: SiteId) -> impl IntoView {
                 <a class="btn btn-primary" href=format!("/sites/{id}/apps/wordpress")>{tr!("site-empty-wordpress")}</a>
                 <a class="btn btn-quiet" href=format!("/sites/{id}/apps")>{tr!("site-empty-other")}</a>
             </Empty>
-        </section>
-    }
-    .into_any()
-}
-
-#[component]
-fn Domains(site: Signal<SiteView>) -> impl IntoView {
-    view! {
-        <section class="card">
-            <div class="card-h"><h2>{tr!("domains-title")}</h2></div>
-            <ul class="list">
-                {move || {
-                    site.with(|site| {
-                        site.domains
-                            .iter()
-                            .enumerate()
-                            .map(|(index, domain)| {
-                                let shown = domain.to_unicode();
-                                let ascii = domain.to_string();
-                                let note = if shown == ascii {
-                                    if index == 0 { tr!("domain-main") } else { tr!("domain-other") }
-                                } else {
-                                    ascii.clone()
-                                };
-                                view! {
-                                    <li>
-                                        <span class="two grow">
-                                            <bdi class="b wraps">{shown}</bdi>
-                                            <small class="wraps">{note}</small>
-                                        </span>
-                                        <a
-                                            class="btn btn-quiet btn-s btn-i"
-                                            href=format!("https://{ascii}/")
-                                            target="_blank"
-                                            rel="noopener"
-                                            aria-label=tr!("domain-open", domain = ascii.clone())
-                                        >
-                                            <Icon glyph=Glyph::External/>
-                                        </a>
-                                    </li>
-                                }
-                            })
-                            .collect_view()
-                    })
-                }}
-            </ul>
-        </section>
-    }
-    .into_any()
-}
-
-fn databases(databases: &[DatabaseView]) -> Option<impl IntoView + use<>> {
-    if databases.is_empty() {
-        return None;
-    }
-    let lines = databases
-        .iter()
-        .map(|database| {
-            let node = database
-                .dataset
-                .live_node
-                .as_ref()
-                .map_or_else(|| tr!("nowhere"), |node| node.name.to_string());
-            let facts = tr!(
-                "database-facts",
-                size = format::bytes(database.dataset.used_bytes),
-                node = node
-            );
-            let protection = Protection::of_dataset(&database.dataset);
-            view! {
-                <li>
-                    <Icon glyph=Glyph::Database/>
-                    <span class="two grow">
-                        <span class="b mono wraps">{database.name.to_string()}</span>
-                        <small>{facts}</small>
-                        <ProtectionLine protection=Signal::stored(protection)/>
-                    </span>
-                </li>
-            }
-        })
-        .collect_view();
-    Some(view! {
-        <section class="card">
-            <div class="card-h"><h2>{tr!("databases-title")}</h2></div>
-            <ul class="list">{lines}</ul>
-        </section>
-    })
-}
-
-#[component]
-fn RunsOn(site: Signal<SiteView>) -> impl IntoView {
-    view! {
-        <section class="card">
-            <div class="card-h"><h2>{tr!("runs-on-title")}</h2></div>
-            <div class="card-b">
-                {move || {
-                    site.with(|site| {
-                        let app = site.app.as_ref().map_or_else(
-                            || tr!("app-none"),
-                            |app| format!("{} {}", job_text::app_name(&app.app), app.version),
-                        );
-                        let user = site.databases.first().map(|database| database.user.to_string());
-                        view! {
-                            <dl class="kv">
-                                <dt>{tr!("runs-php")}</dt>
-                                <dd>{site.php.as_str()}</dd>
-                                <dt>{tr!("runs-app")}</dt>
-                                <dd>{app}</dd>
-                                <dt>{tr!("size-files")}</dt>
-                                <dd>{format::bytes(site.files.used_bytes)}</dd>
-                                {user
-                                    .map(|user| {
-                                        view! {
-                                            <dt>{tr!("runs-database-host")}</dt>
-                                            <dd><span class="code-b">"localhost"</span></dd>
-                                            <dt>{tr!("runs-database-user")}</dt>
-                                            <dd><span class="code-b">{user}</span></dd>
-                                        }
-                                    })}
-                            </dl>
-                        }
-                    })
-                }}
-            </div>
         </section>
     }
     .into_any()
