@@ -2,7 +2,7 @@
 # Debian 12 or 13 machine with git, make, curl and rustup's Rust; both may be run again at any time.
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build demo demo-down test check bench bench-failover bench-move bench-proxy clean-lab
+.PHONY: help setup build demo demo-down test check bench bench-failover bench-calm bench-move bench-proxy clean-lab
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 18
@@ -30,8 +30,11 @@ bench: bench-failover bench-move bench-proxy ## All benchmarks; each prints a ta
 bench-move: build ## A hundred moves of a site under load
 	@target/debug/hwc-bench-move
 
-bench-failover: build ## Ten kills of a live node under load
+bench-failover: build ## Twenty kills of a live node under load
 	@target/debug/hwc-bench-failover
+
+bench-calm: build ## An hour of lost packets and nodes that stand still: nothing may fail over for nothing
+	@target/debug/hwc-bench-calm
 
 bench-proxy: ## The front door's work per request beside HAProxy, nginx and Apache
 	@tools/bench-proxy.sh

@@ -9,6 +9,7 @@
 //! [`command`] alone; every wait has a [`deadline`].
 
 pub mod apt;
+pub mod bench;
 pub mod cgroup;
 pub mod cluster;
 pub mod command;

@@ -1,29 +1,24 @@
-//! Ten kills of the live node of a WordPress site under load through another node: how many
+//! Twenty kills of the live node of a WordPress site under load through another node: how many
 //! requests fail, how long until answers flow again, and how far back acknowledged writes are lost.
 //!
 //! Prints a table and writes `target/bench/failover.json`. Real nodes, real WordPress; the load is
 //! two WordPress pages, twenty small PHP pages and twenty files a second, and a row every 100 ms.
 
-use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context, Result, anyhow, ensure};
 use clap::Parser;
-use hwc_lab::cluster::{self, Login};
-use hwc_lab::deadline::{Deadline, wait_until};
+use hwc_lab::bench::{self, Site, Spread, say};
 use hwc_lab::load::{Answer, Load, Stream, Target, get};
 use hwc_lab::{Lab, LabOptions, interrupt};
 use serde::Serialize;
-use serde_json::Value;
 
 const DOMAIN: &str = "bench.example";
 /// Load before each kill: long enough for everything to be warm and copied.
 const BEFORE: Duration = Duration::from_secs(4);
 /// Load after each kill: longer than the front door's longest wait.
 const AFTER: Duration = Duration::from_secs(14);
-/// Until a node that came back has caught up.
-const RECOVER_LIMIT: Duration = Duration::from_secs(120);
 const START_LIMIT: Duration = Duration::from_secs(120);
 
 /// Kill the live node of a WordPress site under load, again and again.
@@ -31,7 +26,7 @@ const START_LIMIT: Duration = Duration::from_secs(120);
 #[command(name = "hwc-bench-failover")]
 struct Arguments {
     /// How often.
-    #[arg(long, default_value_t = 10)]
+    #[arg(long, default_value_t = 20)]
     kills: usize,
     /// The lab's name.
     #[arg(long, default_value = "bench-failover")]
@@ -57,14 +52,8 @@ struct Figures {
     kills: usize,
     requests: usize,
     failed_requests: usize,
-    first_answer_s: Spread,
-    lost_write_age_s: Spread,
-}
-
-#[derive(Serialize)]
-struct Spread {
-    median: f64,
-    max: f64,
+    first_answer_s: Spread<f64>,
+    lost_write_age_s: Spread<f64>,
 }
 
 fn main() -> Result<()> {
@@ -73,16 +62,12 @@ fn main() -> Result<()> {
     let options = LabOptions::new(arguments.id.parse()?, 3);
     let progress = options.progress;
     let lab = Lab::up(options)?;
-    let admin = Login {
-        login: "admin".to_owned(),
-        password: "bench-password-1".to_owned(),
-    };
-    cluster::begin(&lab, &admin, progress)?;
-    prepare_site(&lab)?;
+    bench::begin(&lab, progress)?;
+    let site = prepare_site(&lab)?;
     progress.say("WordPress is installed");
     let mut kills = Vec::new();
     for number in 1..=arguments.kills {
-        let kill = kill_once(&lab, number)?;
+        let kill = kill_once(&lab, &site, number)?;
         progress.say(format!(
             "kill {number}: {} died, asked through {}: first answer {}, {} failed, {} rows lost",
             kill.live,
@@ -102,48 +87,14 @@ fn main() -> Result<()> {
     report(&kills, &arguments.output)
 }
 
-fn prepare_site(lab: &Lab) -> Result<()> {
-    let customer = Login {
-        login: "bench".to_owned(),
-        password: "bench-password-2".to_owned(),
-    };
-    cluster::create_customer(lab, "n1", &customer, "Bench")?;
-    cluster::hwc(
-        lab,
-        "n1",
-        &["site", "create", DOMAIN, "--account", "bench"],
-        "",
-    )?;
-    wait_protected(lab)?;
-    let install = [
-        "app",
-        "install",
-        DOMAIN,
-        "wordpress",
-        "--title",
-        "Bench",
-        "--admin-email",
-        "bench@customer.example",
-    ];
-    cluster::hwc(lab, "n1", &install, "bench-password-3")?;
-    let site = site(lab)?;
-    let folder = format!("/srv/hwc/live/{}/public_html", site["files"]["id"]);
-    let live = live_node(&site)?;
-    let put = |name: &str, content: &str| -> Result<()> {
-        let path = format!("{folder}/{name}");
-        let node = lab.node(&live)?;
-        node.exec_command(["tee", &path])?
-            .stdin_bytes(content)
-            .check()?;
-        let owner = format!("--reference={folder}/index.php");
-        node.exec_command(["chown", &owner, &path])?.check()?;
-        Ok(())
-    };
-    put("hello.php", "<?php echo 'hello ', PHP_VERSION;")?;
-    put("file.txt", &"A file of some length. ".repeat(200))?;
-    put("write.php", WRITE_PHP)?;
-    put("rows.php", ROWS_PHP)?;
-    wait_protected(lab)
+fn prepare_site(lab: &Lab) -> Result<Site<'_>> {
+    let site = Site::create(lab, DOMAIN)?;
+    site.install_wordpress()?;
+    site.put("hello.php", "<?php echo 'hello ', PHP_VERSION;")?;
+    site.put("file.txt", &"A file of some length. ".repeat(200))?;
+    site.put("write.php", WRITE_PHP)?;
+    site.put("rows.php", ROWS_PHP)?;
+    Ok(site)
 }
 
 const WRITE_PHP: &str = r#"<?php
@@ -161,16 +112,15 @@ global $wpdb;
 foreach ($wpdb->get_col($wpdb->prepare('select n from bench_row where run = %s', $_GET['run'])) as $n) { echo $n, "\n"; }
 "#;
 
-fn kill_once(lab: &Lab, number: usize) -> Result<Kill> {
-    wait_protected(lab)?;
-    let site = site(lab)?;
-    let live = live_node(&site)?;
+fn kill_once(lab: &Lab, site: &Site<'_>, number: usize) -> Result<Kill> {
+    site.wait_protected()?;
+    let live = site.live_node()?;
     let nodes = lab.nodes();
     let through = nodes
         .iter()
         .find(|node| node.name() != live)
         .context("another node")?;
-    let namespace = std::path::Path::new("/run/netns").join(lab.id().namespace("client"));
+    let namespace = Path::new("/run/netns").join(lab.id().namespace("client"));
     let target = Target {
         namespace,
         node: through.address(),
@@ -269,47 +219,7 @@ fn judge(
     }
 }
 
-fn site(lab: &Lab) -> Result<Value> {
-    let sites = lab
-        .nodes()
-        .iter()
-        .find_map(|node| cluster::hwc(lab, node.name(), &["site", "list"], "").ok());
-    let sites = sites.context("no node answers")?;
-    let sites = sites.as_array().cloned().unwrap_or_default();
-    sites
-        .into_iter()
-        .find(|site| site["domains"][0] == DOMAIN)
-        .context("the site is gone")
-}
-
-fn live_node(site: &Value) -> Result<String> {
-    let live = site["files"]["live_node"]["name"].as_str();
-    live.map(str::to_owned).context("the site is live nowhere")
-}
-
-/// Waits until every dataset of the site is live and has an up-to-date copy in reach.
-fn wait_protected(lab: &Lab) -> Result<()> {
-    cluster::wait_until_whole(lab, lab.nodes().len())?;
-    let is_protected = |dataset: &Value| {
-        let copies = dataset["copies"].as_array().cloned().unwrap_or_default();
-        dataset["state"] == "live"
-            && !copies.is_empty()
-            && copies.iter().all(|copy| copy["age_ms"] == 0)
-    };
-    Ok(wait_until(
-        "the site to be protected",
-        Deadline::after(RECOVER_LIMIT),
-        || {
-            let Ok(site) = site(lab) else { return Ok(None) };
-            let databases = site["databases"].as_array().cloned().unwrap_or_default();
-            let is_whole = is_protected(&site["files"])
-                && databases.iter().all(|d| is_protected(&d["dataset"]));
-            Ok(is_whole.then_some(()))
-        },
-    )?)
-}
-
-fn report(kills: &[Kill], output: &PathBuf) -> Result<()> {
+fn report(kills: &[Kill], output: &Path) -> Result<()> {
     let never = AFTER.as_secs_f64();
     let first: Vec<_> = kills
         .iter()
@@ -323,8 +233,8 @@ fn report(kills: &[Kill], output: &PathBuf) -> Result<()> {
         kills: kills.len(),
         requests: kills.iter().map(|kill| kill.requests).sum(),
         failed_requests: kills.iter().map(|kill| kill.failed.len()).sum(),
-        first_answer_s: spread(first),
-        lost_write_age_s: spread(ages),
+        first_answer_s: Spread::of(first).context("no kills")?,
+        lost_write_age_s: Spread::of(ages).context("no kills")?,
     };
     say(&format!(
         "\nkills  requests  failed  first answer median / max  lost writes reach back median / max\n\
@@ -337,23 +247,5 @@ fn report(kills: &[Kill], output: &PathBuf) -> Result<()> {
         figures.lost_write_age_s.median,
         figures.lost_write_age_s.max,
     ));
-    if let Some(folder) = output.parent() {
-        fs::create_dir_all(folder)?;
-    }
-    fs::write(output, serde_json::to_string_pretty(&figures)? + "\n")
-        .with_context(|| format!("write {}", output.display()))
-}
-
-fn spread(mut values: Vec<f64>) -> Spread {
-    values.sort_by(f64::total_cmp);
-    let median = values.get(values.len() / 2).copied().unwrap_or_default();
-    Spread {
-        median,
-        max: values.last().copied().unwrap_or_default(),
-    }
-}
-
-#[expect(clippy::print_stdout, reason = "a benchmark prints its table")]
-fn say(text: &str) {
-    println!("{text}");
+    Ok(bench::write(&figures, output)?)
 }

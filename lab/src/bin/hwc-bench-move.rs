@@ -6,13 +6,13 @@
 //! browsers are: keep-alive over HTTP/1.1 and HTTP/2, in TLS, through every node.
 
 use std::collections::BTreeMap;
-use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context, Result, anyhow, ensure};
 use clap::Parser;
-use hwc_lab::cluster::{self, Login};
+use hwc_lab::bench::{self, Site, Spread, say};
+use hwc_lab::cluster;
 use hwc_lab::deadline::{Deadline, wait_until};
 use hwc_lab::visitors::{Plan, Version, Visit, Visitors};
 use hwc_lab::{Lab, LabOptions, interrupt};
@@ -24,8 +24,8 @@ const DOMAIN: &str = "bench.example";
 const WARM_UP: Duration = Duration::from_secs(5);
 /// Load between two moves.
 const BETWEEN: Duration = Duration::from_millis(700);
-/// Until the site and its copies are whole.
-const READY_LIMIT: Duration = Duration::from_secs(300);
+/// Until the site is live, before it is moved on.
+const LIVE_LIMIT: Duration = Duration::from_secs(120);
 
 /// Move a WordPress site back and forth under load.
 #[derive(Parser)]
@@ -53,14 +53,8 @@ struct Figures {
     lost_posts: usize,
     duplicated_posts: usize,
     db_connect_errors: usize,
-    pause_ms: Spread,
+    pause_ms: Spread<u64>,
     longest_answer_ms: u64,
-}
-
-#[derive(Serialize)]
-struct Spread {
-    median: u64,
-    max: u64,
 }
 
 fn main() -> Result<()> {
@@ -69,13 +63,9 @@ fn main() -> Result<()> {
     let options = LabOptions::new(arguments.id.parse()?, 3);
     let progress = options.progress;
     let lab = Lab::up(options)?;
-    let admin = Login {
-        login: "admin".to_owned(),
-        password: "bench-password-1".to_owned(),
-    };
-    cluster::begin(&lab, &admin, progress)?;
+    bench::begin(&lab, progress)?;
     cluster::hwc(&lab, "n1", &["cluster", "balancing", "--off"], "")?;
-    prepare_site(&lab, arguments.megabytes)?;
+    let site = prepare_site(&lab, arguments.megabytes)?;
     progress.say("WordPress is installed and copied");
 
     let nodes: Vec<_> = lab.nodes().iter().map(|node| node.address()).collect();
@@ -84,7 +74,7 @@ fn main() -> Result<()> {
     std::thread::sleep(WARM_UP);
     let mut failed_moves = 0;
     for number in 1..=arguments.moves {
-        let to = elsewhere(&lab)?;
+        let to = elsewhere(&site)?;
         let words = ["site", "move", DOMAIN, &to, "--wait"];
         if let Err(error) = cluster::hwc(&lab, "n3", &words, "") {
             failed_moves += 1;
@@ -159,67 +149,30 @@ $db->query('create table if not exists bench_row (id bigint auto_increment prima
 echo 'made';
 "#;
 
-fn prepare_site(lab: &Lab, megabytes: u32) -> Result<()> {
-    let customer = Login {
-        login: "bench".to_owned(),
-        password: "bench-password-2".to_owned(),
-    };
-    cluster::create_customer(lab, "n1", &customer, "Bench")?;
-    let create = ["site", "create", DOMAIN, "--account", "bench"];
-    cluster::hwc(lab, "n1", &create, "")?;
-    wait_protected(lab)?;
-    let install = [
-        "app",
-        "install",
-        DOMAIN,
-        "wordpress",
-        "--title",
-        "Bench",
-        "--admin-email",
-        "bench@customer.example",
-    ];
-    cluster::hwc(lab, "n1", &install, "bench-password-3")?;
-    let site = site(lab)?;
-    let live = live_node(&site)?;
-    let folder = format!("/srv/hwc/live/{}/public_html", site["files"]["id"]);
-    let node = lab.node(&live)?;
-    let own = |path: &str| -> Result<()> {
-        let owner = format!("--reference={folder}/index.php");
-        node.exec_command(["chown", "-R", &owner, path])?.check()?;
-        Ok(())
-    };
-    for (name, content) in [
-        ("file.txt", "A file of some length. ".repeat(200).as_str()),
-        ("row.php", ROW_PHP),
-        ("table.php", TABLE_PHP),
-    ] {
-        let path = format!("{folder}/{name}");
-        node.exec_command(["tee", &path])?
-            .stdin_bytes(content)
-            .check()?;
-        own(&path)?;
-    }
+fn prepare_site(lab: &Lab, megabytes: u32) -> Result<Site<'_>> {
+    let site = Site::create(lab, DOMAIN)?;
+    site.install_wordpress()?;
+    site.put("file.txt", &"A file of some length. ".repeat(200))?;
+    site.put("row.php", ROW_PHP)?;
+    site.put("table.php", TABLE_PHP)?;
+    let node = lab.node(&site.live_node()?)?;
+    let folder = site.folder()?;
     let media = format!("{folder}/wp-content/uploads/bench");
     node.exec_command(["mkdir", "-p", &media])?.check()?;
     for number in 0..megabytes.div_ceil(10) {
-        let output = format!("of={media}/{number}.bin");
-        node.exec_command([
-            "dd",
-            "if=/dev/urandom",
-            &output,
-            "bs=1M",
-            "count=10",
-            "status=none",
-        ])?
-        .check()?;
+        let (from, to) = ("if=/dev/urandom", format!("of={media}/{number}.bin"));
+        let words = ["dd", from, &to, "bs=1M", "count=10", "status=none"];
+        node.exec_command(words)?.check()?;
     }
-    own(&media)?;
-    wait_protected(lab)?;
+    let owner = format!("--reference={folder}");
+    let own = ["chown", "-R", &owner, &media];
+    node.exec_command(own)?.check()?;
+    site.wait_protected()?;
     let nodes: Vec<_> = lab.nodes().iter().map(|node| node.address()).collect();
     let namespace = Path::new("/run/netns").join(lab.id().namespace("client"));
     let made = ask(&namespace, &nodes, "/table.php")?;
     ensure!(made == "made", "the table was not made: {made}");
-    Ok(())
+    Ok(site)
 }
 
 /// Asks once, as a visitor.
@@ -257,45 +210,12 @@ fn rows(namespace: &Path, nodes: &[std::net::Ipv4Addr]) -> Result<BTreeMap<(Stri
 }
 
 /// Where the site is not, once it is live.
-fn elsewhere(lab: &Lab) -> Result<String> {
-    let live = wait_until("the site to be live", Deadline::after(READY_LIMIT), || {
-        Ok(site(lab).and_then(|site| live_node(&site)).ok())
+fn elsewhere(site: &Site<'_>) -> Result<String> {
+    let deadline = Deadline::after(LIVE_LIMIT);
+    let live = wait_until("the site to be live", deadline, || {
+        Ok(site.live_node().ok())
     })?;
     Ok(if live == "n1" { "n2" } else { "n1" }.to_owned())
-}
-
-fn site(lab: &Lab) -> Result<Value> {
-    let sites = cluster::hwc(lab, "n3", &["site", "list"], "")?;
-    let sites = sites.as_array().cloned().unwrap_or_default();
-    sites
-        .into_iter()
-        .find(|site| site["domains"][0] == DOMAIN)
-        .context("the site is gone")
-}
-
-fn live_node(site: &Value) -> Result<String> {
-    let live = site["files"]["live_node"]["name"].as_str();
-    live.map(str::to_owned).context("the site is live nowhere")
-}
-
-/// Waits until every dataset of the site is live and has an up-to-date copy in reach.
-fn wait_protected(lab: &Lab) -> Result<()> {
-    let is_protected = |dataset: &Value| {
-        let copies = dataset["copies"].as_array().cloned().unwrap_or_default();
-        let is_whole = |copy: &Value| copy["age_ms"] == 0;
-        dataset["state"] == "live" && !copies.is_empty() && copies.iter().all(is_whole)
-    };
-    Ok(wait_until(
-        "the site to be protected",
-        Deadline::after(READY_LIMIT),
-        || {
-            let Ok(site) = site(lab) else { return Ok(None) };
-            let databases = site["databases"].as_array().cloned().unwrap_or_default();
-            let is_whole = is_protected(&site["files"])
-                && databases.iter().all(|d| is_protected(&d["dataset"]));
-            Ok(is_whole.then_some(()))
-        },
-    )?)
 }
 
 fn report(
@@ -369,19 +289,15 @@ fn report(
         figures.pause_ms.max,
         figures.longest_answer_ms,
     ));
-    if let Some(folder) = output.parent() {
-        fs::create_dir_all(folder)?;
-    }
-    fs::write(output, serde_json::to_string_pretty(&figures)? + "\n")
-        .with_context(|| format!("write {}", output.display()))
+    Ok(bench::write(&figures, output)?)
 }
 
 /// How long the gates were closed, by the receipts.
-fn pauses(lab: &Lab) -> Result<Spread> {
+fn pauses(lab: &Lab) -> Result<Spread<u64>> {
     let moves = cluster::hwc(lab, "n3", &["moves", DOMAIN, "--limit", "2000"], "")?;
     let ended = moves["ended"].as_array().cloned().unwrap_or_default();
     let closed = |receipt: &Value, protocol: &str| receipt["move"][protocol]["closed_ms"].as_u64();
-    let mut pauses: Vec<u64> = ended
+    let pauses = ended
         .iter()
         .filter(|receipt| receipt["move"]["problem"].is_null())
         .map(|receipt| {
@@ -389,15 +305,5 @@ fn pauses(lab: &Lab) -> Result<Spread> {
             http.max(closed(receipt, "mysql").unwrap_or_default())
         })
         .collect();
-    ensure!(!pauses.is_empty(), "no receipts");
-    pauses.sort_unstable();
-    Ok(Spread {
-        median: pauses.get(pauses.len() / 2).copied().unwrap_or_default(),
-        max: pauses.last().copied().unwrap_or_default(),
-    })
-}
-
-#[expect(clippy::print_stdout, reason = "a benchmark prints its table")]
-fn say(text: &str) {
-    println!("{text}");
+    Spread::of(pauses).context("no receipts")
 }
