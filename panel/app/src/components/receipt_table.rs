@@ -75,9 +75,12 @@ pub fn ReceiptTable(
     .into_any()
 }
 
-/// What moves, as a link to its site where that still is.
-fn titled<T>(view: &MoveView<T>, what: String) -> AnyView {
-    match view.site {
+/// What moves, as a link to its site while that is in sight.
+fn titled<T>(live: Live, view: &MoveView<T>, what: String) -> AnyView {
+    let site = view
+        .site
+        .filter(|site| live.sites.with(|sites| sites.contains_key(site)));
+    match site {
         Some(site) => {
             view! { <a class="t wraps" href=format!("/sites/{site}")><bdi>{what}</bdi></a> }
                 .into_any()
@@ -107,7 +110,7 @@ fn moving(live: Live, view: &MoveView<MoveProgress>, has_from: bool) -> impl Int
     };
     view! {
         <tr>
-            <td class="b">{titled(view, move_text::what(live, view, progress.dataset))}</td>
+            <td class="b">{titled(live, view, move_text::what(live, view, progress.dataset))}</td>
             {has_from
                 .then(|| view! { <td data-l=tr!("column-from")><bdi>{view.from.name.to_string()}</bdi></td> })}
             <td data-l=tr!("column-to")><bdi>{view.to.name.to_string()}</bdi></td>
@@ -137,7 +140,7 @@ fn over(live: Live, view: &MoveView<MoveReceipt>, has_from: bool) -> impl IntoVi
     };
     view! {
         <tr>
-            <td class="b">{titled(view, move_text::what(live, view, report.dataset))}</td>
+            <td class="b">{titled(live, view, move_text::what(live, view, report.dataset))}</td>
             {has_from
                 .then(|| view! { <td data-l=tr!("column-from")><bdi>{view.from.name.to_string()}</bdi></td> })}
             <td data-l=tr!("column-to")><bdi>{node}</bdi></td>

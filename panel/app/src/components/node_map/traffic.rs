@@ -1,7 +1,7 @@
 //! What goes from node to node on the map: streams of copies, and moves with their names.
 
 use crate::live::site_datasets;
-use crate::map_layout::{self, Point, WIDTH};
+use crate::map_layout::{self, Point, RING, WIDTH};
 use crate::move_text;
 use hwc_api::ids::NodeId;
 use hwc_api::moves::{MovePhase, MoveProgress};
@@ -15,8 +15,10 @@ const NAMED_MAX: usize = 3;
 const LETTERS_MAX: usize = 28;
 /// The width of a letter, about.
 const LETTER: f64 = 6.4;
-/// Around a name.
+/// Beside a name.
 const PADDING: f64 = 10.0;
+/// Half the height of a name's box.
+const HALF_HEIGHT: f64 = 11.0;
 
 /// How many datasets flow from one node to another.
 pub(super) fn streams<'site>(
@@ -72,7 +74,10 @@ pub(super) fn moves_on_their_way(
                 .collect();
             let first = under_way.first().filter(|_| named < NAMED_MAX);
             named += usize::from(first.is_some());
-            let tag = first.map(|view| tag(&tag_text(&view.title, under_way.len()), from, to));
+            let tag = first.map(|view| {
+                let at = clear_of_discs(from, to, place_of.values());
+                tag(&tag_text(&view.title, under_way.len()), at)
+            });
             let dots = under_way
                 .iter()
                 .map(|view| dot(&view.of, from, to))
@@ -109,18 +114,42 @@ fn tag_text(title: &str, count: usize) -> String {
     text
 }
 
-fn tag(text: &str, from: Point, to: Point) -> impl IntoView + use<> {
+/// Where on a way its name hides no node: in the middle, or the place that is furthest from all.
+fn clear_of_discs<'places>(
+    from: Point,
+    to: Point,
+    places: impl Iterator<Item = &'places Point> + Clone,
+) -> Point {
+    let room = |at: Point| {
+        let distances = places
+            .clone()
+            .map(|place| (place.x - at.x).hypot(place.y - at.y));
+        distances.fold(f64::INFINITY, f64::min)
+    };
+    let mut best = map_layout::along(from, to, 0.5);
+    for share in [0.35, 0.65, 0.25, 0.75] {
+        if room(best) > RING + HALF_HEIGHT {
+            break;
+        }
+        let at = map_layout::along(from, to, share);
+        if room(at) > room(best) {
+            best = at;
+        }
+    }
+    best
+}
+
+fn tag(text: &str, middle: Point) -> impl IntoView + use<> {
     let width = text.chars().count() as f64 * LETTER + 2.0 * PADDING;
-    let middle = map_layout::along(from, to, 0.5);
     let x = middle.x.clamp(width / 2.0 + 4.0, WIDTH - width / 2.0 - 4.0);
     view! {
         <rect
             class="tagb"
             x=format!("{:.1}", x - width / 2.0)
-            y=format!("{:.1}", middle.y - 11.0)
+            y=format!("{:.1}", middle.y - HALF_HEIGHT)
             width=format!("{width:.1}")
-            height="22"
-            rx="11"
+            height=(2.0 * HALF_HEIGHT).to_string()
+            rx=HALF_HEIGHT.to_string()
         ></rect>
         <text class="tag" x=format!("{x:.1}") y=format!("{:.1}", middle.y + 4.0) text-anchor="middle">
             {text.to_owned()}
@@ -131,6 +160,18 @@ fn tag(text: &str, from: Point, to: Point) -> impl IntoView + use<> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_name_hides_no_node_that_stands_on_its_way() {
+        let at = |x: f64| Point { x, y: 100.0 };
+        let places = [at(90.0), at(240.0), at(530.0)];
+        let free = clear_of_discs(at(240.0), at(530.0), places.iter());
+        assert_eq!(free, map_layout::along(at(240.0), at(530.0), 0.5));
+        let beside = clear_of_discs(at(90.0), at(530.0), places.iter());
+        for place in places {
+            assert!((place.x - beside.x).hypot(place.y - beside.y) > RING);
+        }
+    }
 
     #[test]
     fn a_tag_names_the_first_and_counts_the_rest() {

@@ -11,7 +11,12 @@ use leptos::prelude::*;
 
 /// The card.
 #[component]
-pub fn DrainNumbers(drain: Signal<DrainView>) -> impl IntoView {
+pub fn DrainNumbers(
+    /// How it stands.
+    drain: Signal<DrainView>,
+    /// Datasets that were live on the node when the drain began.
+    whole: Memo<u32>,
+) -> impl IntoView {
     let live = use_live();
     let id = drain.with_untracked(|drain| drain.node.id);
     let moving = Memo::new(move |_| {
@@ -22,19 +27,12 @@ pub fn DrainNumbers(drain: Signal<DrainView>) -> impl IntoView {
             u32::try_from(leaving.count()).unwrap_or(u32::MAX)
         })
     });
-    let whole = move || drain.with(|drain| drain.moved.saturating_add(drain.live_left));
-    let percent = Signal::derive(move || {
-        drain.with(|drain| {
-            let whole = drain.moved.saturating_add(drain.live_left);
-            if whole == 0 {
-                100
-            } else {
-                format::percent(drain.moved.into(), whole.into())
-            }
-        })
+    let percent = Signal::derive(move || match whole.get() {
+        0 => 100,
+        whole => format::percent(drain.with(|drain| drain.moved).into(), whole.into()),
     });
     let moving_percent =
-        Signal::derive(move || format::percent(u64::from(moving.get()), u64::from(whole())));
+        Signal::derive(move || format::percent(u64::from(moving.get()), u64::from(whole.get())));
     let is_done = Memo::new(move |_| drain.with(|drain| drain.is_done));
     let staying = move || {
         drain
@@ -49,7 +47,7 @@ pub fn DrainNumbers(drain: Signal<DrainView>) -> impl IntoView {
                         <div class="stat-l">{tr!("drain-moved")}</div>
                         <div class="stat-v">
                             {move || format::number(drain.with(|drain| drain.moved).into())}
-                            <small>{move || tr!("of-all", count = format::number(whole().into()))}</small>
+                            <small>{move || tr!("of-all", count = format::number(whole.get().into()))}</small>
                         </div>
                     </div>
                     <div>

@@ -16,6 +16,14 @@ use leptos::prelude::*;
 #[component]
 pub fn DrainProgress(title: Signal<String>, drain: Signal<DrainView>) -> impl IntoView {
     let is_done = Memo::new(move |_| drain.with(|drain| drain.is_done));
+    // What has left is counted by its receipt, a moment later; the whole does not shrink meanwhile.
+    let whole = Memo::new(move |before: Option<&u32>| {
+        let now = drain.with(|drain| drain.moved.saturating_add(drain.live_left));
+        match before {
+            Some(before) if !is_done.get() => now.max(*before),
+            Some(_) | None => now,
+        }
+    });
     let (since, by, note) = drain.with_untracked(|drain| {
         (
             drain.drain.since,
@@ -41,10 +49,10 @@ pub fn DrainProgress(title: Signal<String>, drain: Signal<DrainView>) -> impl In
             <Undrain drain is_done/>
         </div>
         <div class="stackv">
-            <DrainNumbers drain/>
+            <DrainNumbers drain whole/>
             <div class="grid drain">
                 <div class="stackv">
-                    <DrainSteps drain/>
+                    <DrainSteps drain whole/>
                     <Copies drain/>
                 </div>
                 <DrainReceipts drain/>

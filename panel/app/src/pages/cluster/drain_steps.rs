@@ -28,7 +28,12 @@ const fn stages(drain: &DrainView) -> [Stage; 3] {
 
 /// The card.
 #[component]
-pub fn DrainSteps(drain: Signal<DrainView>) -> impl IntoView {
+pub fn DrainSteps(
+    /// How it stands.
+    drain: Signal<DrainView>,
+    /// Datasets that were live on the node when the drain began.
+    whole: Memo<u32>,
+) -> impl IntoView {
     let step = |stage: Stage, title: String, beside: String, below: Option<String>| {
         let (state, glyph, class) = match stage {
             Stage::Waiting => ("wait", Glyph::Waiting, ""),
@@ -58,11 +63,10 @@ pub fn DrainSteps(drain: Signal<DrainView>) -> impl IntoView {
                                 } else {
                                     tr!("drain-step-checked")
                                 };
-                                let whole = drain.moved.saturating_add(drain.live_left);
                                 let moved = format!(
                                     "{} / {}",
                                     format::number(drain.moved.into()),
-                                    format::number(whole.into()),
+                                    format::number(whole.get().into()),
                                 );
                                 let copies = (drain.copies_left > 0)
                                     .then(|| {
