@@ -1,9 +1,10 @@
 //! `hwcd`, the per-node daemon, and `hwc`, the command line: wiring only.
 //!
 //! The rooms (state-machine, group, registry, hcfs, yakd, awesome-proxy) don't know each other;
-//! here they are introduced. [`start`] builds a node from its configuration and its identity;
-//! [`conductor`] feeds the brain and carries out what it decides; [`api`] is the public face;
-//! [`setup`] is what a node without a cluster answers; [`cli`] is `hwc`.
+//! here they are introduced. [`keeper`] stands between systemd and the rest; [`start`] builds a node
+//! from its configuration and its identity; [`conductor`] feeds the brain and carries out what it
+//! decides; [`api`] is the public face; [`setup`] is what a node without a cluster answers; [`cli`]
+//! is `hwc`.
 
 pub mod api;
 pub mod cli;
@@ -13,6 +14,7 @@ pub mod config;
 pub mod identity;
 pub mod install;
 pub mod journals;
+pub mod keeper;
 pub mod load;
 pub mod moves;
 pub mod network;

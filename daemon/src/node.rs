@@ -13,6 +13,7 @@ use crate::conductor::{freshness, reconcile, report};
 use crate::config::Config;
 use crate::install::InstallJobs;
 use crate::journals::Journals;
+use crate::keeper::link::Link;
 use crate::moves::Moves;
 use crate::picture::Picture;
 use crate::recorder::Recorder;
@@ -23,6 +24,7 @@ use crate::{identity, network, password};
 use anyhow::Context;
 use hwc_api::change::{Applied, Change};
 use hwc_api::problem::ProblemCode;
+use hwc_awesome_proxy::Lingering;
 use hwc_group::identity::{NodeIdentity, SecretBytes, Start};
 use hwc_group::join::JoinToken;
 use hwc_registry::Registry;
@@ -32,6 +34,7 @@ use hwc_runtime::periodic::{Waker, spawn_periodic};
 use hwc_state_machine::{Event, Millis, StateMachine};
 use hwc_yakd::apps::{Catalogue, Installer};
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{mpsc, oneshot, watch};
@@ -40,7 +43,10 @@ use tokio_util::sync::CancellationToken;
 pub(crate) use calls::malformed;
 use calls::{admit_newcomers, answer_calls};
 use facts::{spawn_facts, spawn_peers};
-use open::{items, open_doors, open_group, open_hcfs, open_registry, open_rows, open_yakd};
+use open::{
+    Behind, items, open_doors, open_group, open_hcfs, open_registry, open_rows, open_succession,
+    open_yakd,
+};
 
 /// How long a planned stop waits for the copies to have everything.
 const SAVE_LIMIT: Duration = Duration::from_secs(6);
@@ -52,22 +58,32 @@ pub struct Node {
     rooms: Arc<Rooms>,
     registry: Registry,
     inputs: Inputs,
+    /// Where the next daemon takes visitors' requests.
+    succession: PathBuf,
 }
 
 impl Node {
     /// Quiesces what is live here and gives the copies a moment to catch up, so that a planned stop
-    /// loses nothing; then ends the rooms in order. Says whether every dataset could be given up cleanly.
-    pub async fn end(self) -> bool {
-        let is_clean = !self.rooms.stop_node.is_cancelled();
+    /// loses nothing; then ends the rooms in order, all but visitors' connections, which it gives
+    /// back. None if a dataset could not be given up cleanly: then nobody lingers.
+    pub async fn end(self) -> Option<Lingering> {
         let (done, saved) = oneshot::channel();
         let _stopped = self.inputs.send(Input::Stop { done });
         if !matches!(tokio::time::timeout(SAVE_LIMIT, saved).await, Ok(Ok(()))) {
             tracing::warn!("stopping although not every copy is known to have everything");
         }
+        let is_clean = !self.rooms.stop_node.is_cancelled();
+        // First: from here on nothing is answered that needs the other rooms.
+        let lingering = match is_clean {
+            true => Some(self.rooms.proxy.linger(self.succession).await),
+            false => None,
+        };
         self.rooms.tasks.stop(Duration::from_secs(10)).await;
-        self.rooms.proxy.shutdown(Duration::from_secs(2)).await;
+        if lingering.is_none() {
+            self.rooms.proxy.shutdown(Duration::from_secs(2)).await;
+        }
         self.registry.shutdown().await;
-        is_clean
+        lingering
     }
 }
 
@@ -81,8 +97,11 @@ pub async fn begin(
     clock: Clock,
     tasks: &Tasks,
     stop: &CancellationToken,
+    keeper: &Link,
 ) -> anyhow::Result<Node> {
     let me = identity.node();
+    // At once: a daemon before us, if it lingers, looks whether anybody follows.
+    let (succession, predecessor) = open_succession(&config)?;
     let start =
         Start::begin(&identity::folder(&config.state), clock.wall()).context("count this start")?;
     tracing::info!(node.id = %me, boot = %start.boot, cluster.id = %identity.cluster(), "starting");
@@ -98,7 +117,12 @@ pub async fn begin(
     let (hcfs, inventory) = open_hcfs(&config, &group, start, &inputs, &conducting, &clock).await?;
     let rows = open_rows(&config, &inputs, &conducting).await?;
     let registry = open_registry(&config, me, &group, &conducting, &clock).await?;
-    let proxy = open_doors(&config, &identity, &group, &yakd, &conducting, &clock)?;
+    let behind = Behind {
+        identity: &identity,
+        group: &group,
+        yakd: &yakd,
+    };
+    let proxy = open_doors(&config, behind, predecessor, keeper, &clock)?;
     let desired = registry.desired();
     let rooms = Arc::new(Rooms {
         hcfs,
@@ -109,7 +133,8 @@ pub async fn begin(
         registry: registry.clone(),
         desired: desired.clone(),
         tasks: conducting.clone(),
-        stop_node: stop.child_token(),
+        // Not a child of `stop`: an ordinary stop does not say that a dataset could not be fenced.
+        stop_node: CancellationToken::new(),
     });
 
     let (picture, seen) = watch::channel(Arc::new(Picture::default()));
@@ -183,10 +208,12 @@ pub async fn begin(
     api.journals.answer_calls();
     open_api(endpoints::router(Arc::new(api)), &config, &conducting)?;
     spawn_stop_guard(&rooms, stop);
+    rooms.proxy.admit();
     Ok(Node {
         rooms,
         registry,
         inputs,
+        succession,
     })
 }
 

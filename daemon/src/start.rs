@@ -2,15 +2,18 @@
 //!
 //! Without an identity only the set-up calls are answered ([`crate::setup`]); with one, the rooms
 //! are built in the order in which they need each other ([`crate::node`]). SIGTERM or SIGINT ends
-//! the node in the reverse order.
+//! the node in the reverse order; what is left then is visitors' connections, which linger until the
+//! next daemon has them ([`crate::keeper`]).
 
 use crate::api::server;
 use crate::config::Config;
+use crate::keeper::link::Link;
 use crate::password::Passwords;
 use crate::setup::{self, Setup};
 use crate::{identity, node};
 use anyhow::Context;
 use axum::Router;
+use hwc_awesome_proxy::Lingering;
 use hwc_group::identity::NodeIdentity;
 use hwc_runtime::clock::Clock;
 use hwc_runtime::lifecycle::Tasks;
@@ -23,12 +26,15 @@ use tokio_util::sync::CancellationToken;
 
 /// Longest time that everything has to end by itself.
 const STOP_LIMIT: Duration = Duration::from_secs(10);
+/// Longest time that visitors' connections outlive the rest of the node. By then every browser has
+/// asked for something else, or nothing.
+const LINGER_LIMIT: Duration = Duration::from_secs(60);
 
 /// Runs the daemon until it is told to stop.
 ///
 /// # Errors
 /// When the node can't be built, or stops itself because it could not fence a dataset.
-pub async fn run(config: Config) -> anyhow::Result<()> {
+pub async fn run(config: Config, keeper: Link) -> anyhow::Result<()> {
     require_root(rustix::process::geteuid().is_root())?;
     let stop = CancellationToken::new();
     let tasks = Tasks::new();
@@ -40,22 +46,31 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
         identity::load(&config.state, clock.wall()).context("load this node's identity")?;
     let identity = match identity {
         Some(identity) => Some(identity),
-        None => wait_for_membership(&config, &clock, &stop).await?,
+        None => wait_for_membership(&config, &clock, &stop, &keeper).await?,
     };
     let Some(identity) = identity else {
         return Ok(());
     };
-    let node = node::begin(config, identity, clock, &tasks, &stop).await?;
-    ready()?;
+    let node = node::begin(config, identity, clock, &tasks, &stop, &keeper).await?;
+    keeper.ready();
     stop.cancelled().await;
     tracing::info!("stopping");
-    let _unheard = sd_notify::notify(&[sd_notify::NotifyState::Stopping]);
-    let is_clean = node.end().await;
+    keeper.stopping();
+    let lingering = node.end().await;
     tasks.stop(STOP_LIMIT).await;
-    anyhow::ensure!(
-        is_clean,
-        "a dataset could not be fenced; its services may still run"
-    );
+    let lingering =
+        lingering.context("a dataset could not be fenced; its services may still run")?;
+    linger(lingering, &keeper).await
+}
+
+/// Serves visitors' connections to their end, while the next daemon does everything else.
+async fn linger(lingering: Lingering, keeper: &Link) -> anyhow::Result<()> {
+    let mut terminate = signal(SignalKind::terminate()).context("listen for SIGTERM")?;
+    keeper.ended()?;
+    tokio::select! {
+        cut = lingering.last(LINGER_LIMIT) => tracing::info!(cut, "the last visitors have left"),
+        _ = terminate.recv() => tracing::info!("visitors are left, but this is the end"),
+    }
     Ok(())
 }
 
@@ -73,7 +88,9 @@ async fn wait_for_membership(
     config: &Config,
     clock: &Clock,
     stop: &CancellationToken,
+    keeper: &Link,
 ) -> anyhow::Result<Option<NodeIdentity>> {
+    keeper.release_sockets();
     let tasks = Tasks::new();
     let (is_member, mut membership) = watch::channel(false);
     let setup = Setup {
@@ -84,7 +101,7 @@ async fn wait_for_membership(
     };
     server::serve(&setup::router(Arc::new(setup)), &sockets(config), &tasks)
         .context("open the control socket")?;
-    ready()?;
+    keeper.ready();
     tracing::info!(
         "this node belongs to no cluster; waiting for “hwc cluster init” or “hwc node join”"
     );
@@ -115,10 +132,6 @@ fn sockets(config: &Config) -> server::Sockets {
         public: config.runtime.join("api.sock"),
         public_group: group.map(|group| group.gid.as_raw()),
     }
-}
-
-fn ready() -> anyhow::Result<()> {
-    sd_notify::notify(&[sd_notify::NotifyState::Ready]).context("tell systemd")
 }
 
 fn spawn_signals(stop: &CancellationToken, tasks: &Tasks) -> anyhow::Result<()> {

@@ -1,8 +1,11 @@
-//! `hwcd`, the node's daemon: see [`hwcd::start`].
+//! `hwcd`, the node's daemon: its keeper, see [`hwcd::keeper`], and the daemon proper, see
+//! [`hwcd::start`].
 
 use anyhow::{Context, bail};
 use clap::{Parser, Subcommand};
 use hwcd::config::Config;
+use hwcd::keeper::{self, link::Link};
+use std::ffi::OsString;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use tracing_subscriber::EnvFilter;
@@ -11,14 +14,20 @@ use tracing_subscriber::EnvFilter;
 #[derive(Parser)]
 #[command(name = "hwcd", version)]
 struct Arguments {
+    #[command(flatten)]
+    common: Common,
+    #[command(subcommand)]
+    command: Option<Command>,
+}
+
+#[derive(clap::Args)]
+struct Common {
     /// The configuration file; the defaults where there is none.
     #[arg(long, default_value = "/etc/hwc/hwcd.toml")]
     config: PathBuf,
     /// Logs as JSON, for machines.
     #[arg(long)]
     log_json: bool,
-    #[command(subcommand)]
-    command: Option<Command>,
 }
 
 #[derive(Subcommand)]
@@ -35,8 +44,9 @@ enum Command {
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
     let result = match arguments.command {
+        Some(Command::Internal { words }) if words == ["worker"] => daemon(&arguments.common),
         Some(Command::Internal { words }) => return internal(&words),
-        None => daemon(&arguments),
+        None => return keep(&arguments.common),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,
@@ -47,7 +57,19 @@ fn main() -> ExitCode {
     }
 }
 
-fn daemon(arguments: &Arguments) -> anyhow::Result<()> {
+#[expect(clippy::print_stderr, reason = "the keeper has no logger")]
+fn keep(common: &Common) -> ExitCode {
+    let mut words = vec![OsString::from("--config"), common.config.clone().into()];
+    if common.log_json {
+        words.push("--log-json".into());
+    }
+    keeper::run(&words).unwrap_or_else(|error| {
+        eprintln!("hwcd: {error:#}");
+        ExitCode::FAILURE
+    })
+}
+
+fn daemon(arguments: &Common) -> anyhow::Result<()> {
     let filter =
         EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info,openraft=off"));
     let logs = tracing_subscriber::fmt()
@@ -66,12 +88,13 @@ fn daemon(arguments: &Arguments) -> anyhow::Result<()> {
     {
         bail!("another TLS library was installed first");
     }
+    let keeper = Link::begin()?;
     let config = Config::load(&arguments.config)?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
         .context("start tokio")?;
-    runtime.block_on(hwcd::start::run(config))
+    runtime.block_on(hwcd::start::run(config, keeper))
 }
 
 #[expect(

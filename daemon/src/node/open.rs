@@ -4,12 +4,15 @@ use crate::conductor::gate::ConductorGate;
 use crate::conductor::input::{Input, Inputs};
 use crate::conductor::worker::taken_snapshot;
 use crate::config::Config;
+use crate::keeper::link::Link;
 use crate::{identity, network, rows};
 use anyhow::Context;
 use hwc_api::ids::{DatasetId, NodeId};
 use hwc_api::network::Network;
 use hwc_awesome_proxy::config::DatabaseSockets;
-use hwc_awesome_proxy::{ApiUpstream, AwesomeProxy, ClusterCertificates, Limits, ProxyConfig};
+use hwc_awesome_proxy::{
+    ApiUpstream, AwesomeProxy, ClusterCertificates, Limits, ProxyConfig, Sockets,
+};
 use hwc_group::identity::{NodeIdentity, Start};
 use hwc_group::{Group, GroupSettings, GroupTuning};
 use hwc_hcfs::backend::btrfs::Btrfs;
@@ -22,7 +25,11 @@ use hwc_state_machine::{DatasetEvent, InventoryItem, PersistedRow};
 use hwc_yakd::config::SocketKey;
 use hwc_yakd::{NodeConfig, Yakd};
 use std::collections::BTreeMap;
+use std::fs;
+use std::io;
 use std::net::SocketAddr;
+use std::os::unix::fs::PermissionsExt;
+use std::os::unix::net::UnixListener;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -126,14 +133,44 @@ pub(super) async fn open_registry(
     Registry::open(settings).await.context("open the registry")
 }
 
+/// Opens the socket on which the daemon before us brings its visitors' requests; gives its path too.
+pub(super) fn open_succession(config: &Config) -> anyhow::Result<(PathBuf, UnixListener)> {
+    let path = config.runtime.join("succession.sock");
+    let open = || {
+        fs::create_dir_all(&config.runtime)?;
+        match fs::remove_file(&path) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            Ok(()) | Err(_) => {}
+        }
+        let listener = UnixListener::bind(&path)?;
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o600))?;
+        Ok(listener)
+    };
+    let listener = open().with_context(|| format!("listen on {}", path.display()))?;
+    Ok((path, listener))
+}
+
+/// What stands behind the doors.
+pub(super) struct Behind<'a> {
+    pub identity: &'a NodeIdentity,
+    pub group: &'a Group,
+    pub yakd: &'a Arc<Yakd>,
+}
+
+/// Opens the front doors on the sockets that were kept for them, and has those kept that it had to
+/// open anew. They belong to no group of tasks: they end last ([`super::Node::end`]).
 pub(super) fn open_doors(
     config: &Config,
-    identity: &NodeIdentity,
-    group: &Group,
-    yakd: &Arc<Yakd>,
-    tasks: &Tasks,
+    behind: Behind<'_>,
+    predecessor: UnixListener,
+    keeper: &Link,
     clock: &Clock,
 ) -> anyhow::Result<AwesomeProxy> {
+    let Behind {
+        identity,
+        group,
+        yakd,
+    } = behind;
     let web = &identity.authority().web;
     let own_names = vec!["localhost".to_owned(), "127.0.0.1".to_owned()];
     let certificates = ClusterCertificates::new(
@@ -160,14 +197,24 @@ pub(super) fn open_doors(
         },
         ..ProxyConfig::default()
     };
+    let opened = Sockets::take_over(&settings, keeper.take_sockets())
+        .context("listen at the front doors")?;
+    for name in opened.unfit {
+        keeper.forget(name);
+    }
+    for (doorway, socket) in &opened.fresh {
+        keeper.keep(doorway.name(), socket);
+    }
     let me = identity.node();
-    AwesomeProxy::start(
+    AwesomeProxy::start_on(
+        opened.sockets,
+        Some(predecessor),
         settings,
         me,
         group.dial(),
         Arc::new(certificates),
         clock.clone(),
-        tasks,
+        &Tasks::new(),
     )
     .context("open the front doors")
 }
