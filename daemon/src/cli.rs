@@ -20,6 +20,7 @@ mod nodes;
 mod record;
 mod registry;
 mod replay;
+mod replay_words;
 mod site_move;
 mod site_stay;
 mod sites;

@@ -46,6 +46,22 @@ fn dataset_names(site: &SiteView) -> BTreeMap<DatasetId, String> {
         .collect()
 }
 
+/// A decision by itself, with the nodes that were considered; nodes by their numbers.
+#[must_use]
+pub fn decision_text(decision: &Decision) -> String {
+    let words = Words {
+        nodes: BTreeMap::new(),
+        datasets: BTreeMap::new(),
+        now: decision.at,
+    };
+    let candidates = if decision.candidates.is_empty() {
+        String::new()
+    } else {
+        words.candidates(&decision.candidates)
+    };
+    format!("{}\n{candidates}", words.outcome(decision))
+}
+
 /// What an explanation is put into words with.
 struct Words {
     nodes: BTreeMap<NodeId, String>,

@@ -183,7 +183,9 @@ fn state(view: &NodeView) -> String {
     words.join(", ")
 }
 
-const fn health(health: NodeHealth) -> &'static str {
+/// How a node answers, as a word.
+#[must_use]
+pub const fn health(health: NodeHealth) -> &'static str {
     match health {
         NodeHealth::Up => "up",
         NodeHealth::Suspect => "suspect",

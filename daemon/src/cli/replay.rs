@@ -1,13 +1,14 @@
 //! `hwc replay`: steps through a recorded journal with a real brain, and shows what it saw, what it
 //! decided, and why.
 
+use super::replay_words::{action_text, datasets_of, event_text, view_text};
 use super::{Failure, Session, complain, say};
 use anyhow::Context;
 use clap::Args;
 use hwc_api::ids::DatasetId;
 use hwc_api::time::WallTime;
 use hwc_journal::{Journal, Replay, Step};
-use hwc_state_machine::{Action, Command, Event, StateMachine};
+use hwc_state_machine::{Action, Command, Event};
 use serde::Serialize;
 use std::path::PathBuf;
 
@@ -22,8 +23,8 @@ pub struct Arguments {
     /// Only steps in which something was decided, moved, opened or fenced.
     #[arg(long)]
     decisions: bool,
-    /// Also show the dataset as the brain sees it after each step.
-    #[arg(long, requires = "dataset")]
+    /// Also show, after each step, how the brain sees the datasets that the step is about.
+    #[arg(long)]
     view: bool,
     /// Begin with this step.
     #[arg(long, default_value_t = 1)]
@@ -64,10 +65,13 @@ pub fn run(session: &Session, arguments: Arguments) -> Result<(), Failure> {
             say(&json(&step)?);
         } else {
             say(&text(&step));
-            if let (true, Some(dataset), Some(brain)) =
-                (arguments.view, arguments.dataset, replay.brain())
-            {
-                say(&view(brain, DatasetId(dataset)));
+            if let (true, Some(brain)) = (arguments.view, replay.brain()) {
+                let about = datasets_of(&step);
+                let about = about.into_iter();
+                let wanted = arguments.dataset.map(DatasetId);
+                for dataset in about.filter(|one| wanted.is_none_or(|wanted| wanted == *one)) {
+                    say(&view_text(brain, dataset));
+                }
             }
         }
     }
@@ -117,32 +121,21 @@ fn json(step: &Step<'_>) -> anyhow::Result<String> {
 
 fn text(step: &Step<'_>) -> String {
     let mut lines = Vec::new();
-    if step.is_after_break {
+    let is_start = matches!(step.entry.event, Event::Booted { .. });
+    if is_start && step.number > 1 {
+        lines.push("--- the daemon was started again ---".to_owned());
+    } else if step.is_after_break {
         lines.push("--- events are missing before this step; it begins at a checkpoint ---".into());
     }
     let seconds = step.entry.at.0 / 1_000;
     let thousandths = step.entry.at.0 % 1_000;
-    let event = if let Event::Dataset { dataset, event } = &step.entry.event {
-        format!("dataset {dataset}: {event:?}")
-    } else {
-        format!("{:?}", step.entry.event)
-    };
     lines.push(format!(
-        "#{} {seconds}.{thousandths:03} {event}",
-        step.number
+        "#{} {seconds}.{thousandths:03} {}",
+        step.number,
+        event_text(&step.entry.event)
     ));
-    for action in &step.actions {
-        let (dataset, command) = (action.dataset, &action.command);
-        lines.push(format!("    dataset {dataset} <- {command:?}"));
-    }
+    lines.extend(step.actions.iter().map(action_text));
     lines.join("\n")
-}
-
-fn view(brain: &StateMachine, dataset: DatasetId) -> String {
-    match brain.status(dataset) {
-        Some(status) => format!("    {status:?}"),
-        None => "    the brain has not heard of the dataset yet".to_owned(),
-    }
 }
 
 #[cfg(test)]

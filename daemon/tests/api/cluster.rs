@@ -6,10 +6,16 @@ use hwc_api::ids::{BootId, ClusterId, NodeId};
 use hwc_api::network::Network;
 use hwc_api::observed::RegistryStanding;
 use hwc_api::time::WallTime;
+use hwc_group::datagram::{Refusal, Sealer};
+use hwc_group::identity::{SealingKey, SecretBytes, Start};
+use hwc_group::roster::Roster;
 use hwc_journal::{Entry, Head, Journal, SegmentWriter};
 use hwc_runtime::files::{FileMode, write_atomically};
 use hwc_state_machine::{Event, Millis, StateMachine, Timers};
 use serde_json::json;
+use std::net::SocketAddr;
+use std::time::Duration;
+use tokio::net::UdpSocket;
 
 const N1: NodeId = NodeId(1);
 
@@ -150,4 +156,73 @@ async fn a_journal_is_read_from_any_node_up_to_what_is_whole() {
     let unknown = (404, "unknown-node", "");
     let request = ("GET", "/nodes/9/journal", "");
     api.refused(Some(&admin), request, unknown).await;
+}
+
+/// What node 1 refused so far, by reason.
+fn refused(api: &TestApi, why: Refusal) -> u64 {
+    let refusals = api.group.refusals().datagrams;
+    refusals.get(&why).copied().unwrap_or_default()
+}
+
+/// Sends a datagram to node 1; it is refused for this reason, and counted.
+async fn is_refused(api: &TestApi, datagram: &[u8], why: Refusal) {
+    let counted = refused(api, why);
+    let socket = UdpSocket::bind(("127.0.0.1", 0)).await.expect("a socket");
+    let to = api.group.transport.address();
+    socket.send_to(datagram, to).await.expect("sent");
+    for _ in 0..250 {
+        if refused(api, why) > counted {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    assert_eq!(refused(api, why), counted + 1, "{why}");
+}
+
+#[tokio::test]
+async fn gossip_that_is_not_ours_is_refused_counted_and_changes_nothing() {
+    let api = TestApi::new().await;
+    let n2 = NodeId(2);
+    let nowhere = SocketAddr::from(([127, 0, 0, 1], 9));
+    let nodes = [(N1, api.group.transport.address()), (n2, nowhere)];
+    api.group.set_roster(Roster {
+        nodes: nodes.into(),
+        ..Roster::default()
+    });
+    let start = Start {
+        number: 1,
+        boot: BootId(1),
+    };
+    let sealed = |cluster: &ClusterId, keys: &[SealingKey], sender| {
+        let sealer = Sealer::new(cluster, keys, sender, start);
+        sealer.expect("a sealer").seal(b"hello").expect("sealed")
+    };
+    let ours = api.desired().cluster.clone().expect("a cluster").id;
+    let good = sealed(&ours, &api.keys, n2);
+    let mut flipped = good.clone();
+    flipped[30] ^= 1;
+    let foreign = sealed(&ClusterId("f".repeat(32)), &api.keys, n2);
+    let stranger = sealed(&ours, &api.keys, NodeId(7));
+    let other_keys = api.keys.iter().map(|key| SealingKey {
+        id: key.id.wrapping_add(100),
+        key: SecretBytes::new([9; 32]),
+        ..key.clone()
+    });
+    let unknown_key = sealed(&ours, &other_keys.collect::<Vec<_>>(), n2);
+    let shown = || (api.desired(), api.group.board.connected());
+    let before = shown();
+    for (why, datagram) in [
+        (Refusal::Unauthenticated, &flipped[..]),
+        (Refusal::Truncated, &good[..20]),
+        (Refusal::Oversized, &[2; 4_000]),
+        (Refusal::OtherCluster, &foreign),
+        (Refusal::UnknownSender, &stranger),
+        (Refusal::UnknownKey, &unknown_key),
+        // Sealed by a node of ours, and no message; a second time it is a repetition.
+        (Refusal::Malformed, &good),
+        (Refusal::Replayed, &good),
+    ] {
+        is_refused(&api, datagram, why).await;
+    }
+    assert_eq!(shown(), before);
 }

@@ -18,7 +18,7 @@ use hwc_api::observed::{NodeObserved, Refusals, RegistryStanding};
 use hwc_api::ownership::{Epoch, HolderState, RouteRecord};
 use hwc_api::time::WallTime;
 use hwc_api::v1::NodeHealth;
-use hwc_group::identity::{ClusterAuthority, NodeIdentity, Start};
+use hwc_group::identity::{ClusterAuthority, NodeIdentity, SealingKey, Start};
 use hwc_group::roster::Roster;
 use hwc_group::{Group, GroupSettings};
 use hwc_registry::{Registry, RegistryConfig, Timing};
@@ -59,6 +59,10 @@ pub struct TestApi {
     /// What is asked of the brain, and what it answers.
     pub brain: Arc<Mutex<Brain>>,
     pub clock: Clock,
+    /// The node's part in the group.
+    pub group: Group,
+    /// The keys of the cluster's datagrams.
+    pub keys: Vec<SealingKey>,
     /// The cluster's seal, as on every node.
     pub seal: SessionSeal,
     folder: TempDir,
@@ -127,6 +131,7 @@ impl TestApi {
         let authority =
             ClusterAuthority::create(cluster.clone(), clock.wall()).expect("an authority");
         let key = *authority.secrets.session.expose();
+        let keys = authority.secrets.gossip.clone();
         let identity = NodeIdentity::create(authority, ME, clock.wall()).expect("an identity");
         let start = Start::begin(folder.path(), clock.wall()).expect("a start");
         let listen = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
@@ -194,7 +199,7 @@ impl TestApi {
             journals: Journals {
                 me: ME,
                 folder: folder.path().join("journal"),
-                group,
+                group: group.clone(),
             },
             join_token_text: Box::new(|secret| hex::encode(secret)),
             spread_revocation: Box::new(move |session, expires_at| {
@@ -221,6 +226,8 @@ impl TestApi {
             picture,
             brain,
             clock,
+            group,
+            keys,
             seal,
             folder,
             tasks,
