@@ -64,7 +64,8 @@
 //! dataset is told by [`Command::MoveChanged`], the last one with its end, exactly one per dataset
 //! and move; [`StateMachine::moves`] says the same with the newest counts. Moves that the brain
 //! decides by itself (balance, drain, pin, reunion) look the same. A move is forgotten by a restart of the
-//! daemon: the executor writes no receipt then.
+//! daemon: the executor writes no receipt then, shows it no longer, and tells whoever asked for it that
+//! it was interrupted.
 //!
 //! **Proposals.** [`Command::SetReplicas`] is brought to the registry, wherever it is led; nothing
 //! is reported. [`Command::Decided`] is for the log and the people who read it;

@@ -11,6 +11,7 @@ mod balance;
 mod desk;
 mod drain;
 mod explain;
+mod fleet;
 mod journal;
 mod rehome;
 mod reunite;

@@ -401,3 +401,17 @@ fn asking_beats_a_move_that_was_only_planned() {
     assert_eq!(stages.last(), Some(&MoveStage::Moved), "{stages:?}");
     assert_eq!(desk.brain.status(files(1)).expect("known").live, Some(D));
 }
+
+#[test]
+fn a_restart_forgets_what_was_asked_and_shows_nothing_of_it() {
+    let mut desk = Desk::with_sites(1);
+    desk.registry_works = false;
+    desk.ask(files(1), C);
+    assert_eq!(desk.planned().len(), 2);
+    let mut restarted = desk.restarted();
+    assert_eq!(restarted.planned().len(), 0);
+    restarted.wait(60_000);
+    assert_eq!(restarted.stages(files(1)), []);
+    restarted.ask(files(1), B);
+    assert_eq!(restarted.stages(files(1)).last(), Some(&MoveStage::Moved));
+}

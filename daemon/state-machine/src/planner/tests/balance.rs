@@ -447,3 +447,32 @@ fn what_was_taken_off_a_node_is_not_handed_back_to_it() {
         assert_eq!(planned.get(&files(1)), Some(&expected), "{reason:?}");
     }
 }
+
+#[test]
+fn a_hold_that_ends_lets_the_site_go_and_one_that_comes_late_does_not_stop_it() {
+    let mut desk = busy(1);
+    let until = Some(desk.facts.now.plus_ms(200_000));
+    for policy in desk.policies.values_mut() {
+        policy.hold_until = until;
+    }
+    desk.registry();
+    desk.wait(199_000);
+    assert_eq!(obstacles(&desk), [Obstacle::Held]);
+    assert!(!is_moving(&desk));
+    desk.wait(180_000);
+    assert_eq!(desk.stages(files(1)).last(), Some(&MoveStage::Moved));
+}
+
+#[test]
+fn a_clock_that_jumps_moves_nothing_sooner_and_stops_nothing() {
+    for jump_ms in [-86_400_000, 86_400_000] {
+        let mut desk = busy(1);
+        came_lately(&mut desk);
+        desk.wait(200_000);
+        desk.facts.now = desk.facts.now.plus_ms(jump_ms);
+        desk.wait(300_000);
+        assert!(!is_moving(&desk), "{jump_ms}: the cool-down");
+        desk.wait(500_000);
+        assert!(desk.stages(files(1)).contains(&MoveStage::Moved));
+    }
+}

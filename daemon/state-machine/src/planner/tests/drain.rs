@@ -187,3 +187,29 @@ fn a_site_returns_to_its_pin_once_that_node_is_steady() {
     assert_eq!(desk.stages(files(1)).last(), Some(&MoveStage::Moved));
     assert_eq!(desk.brain.status(database(1)).expect("known").live, Some(B));
 }
+
+#[test]
+fn of_two_nodes_that_are_drained_neither_hands_over_to_the_other() {
+    let mut desk = Desk::with_sites(2);
+    for node in [ME, B] {
+        desk.facts_of(node).is_draining = true;
+    }
+    desk.wait(2_000);
+    let planned = desk.planned();
+    assert!(!planned.is_empty());
+    assert!(
+        planned.values().all(|to| [C, D].contains(to)),
+        "{planned:?}"
+    );
+    desk.wait(120_000);
+    assert!(desk.open_here().is_empty());
+    // With nowhere to go it stays, and says so.
+    let mut stuck = Desk::with_sites(1);
+    for node in [ME, B, C, D] {
+        stuck.facts_of(node).is_draining = true;
+    }
+    stuck.wait(60_000);
+    assert_eq!(stuck.planned().len(), 0);
+    let obstacle = Obstacle::NoTarget;
+    assert_eq!(stuck.outcomes(), [Outcome::Stay { obstacle }]);
+}

@@ -3,7 +3,7 @@
 use super::desk::{ASKED, B, C, Desk, ME, files};
 use crate::{
     Action, Alarm, CallOff, Command, DatasetEvent, Event, InventoryItem, Millis, MoveStage,
-    MoveStatus, PeerMessage, PersistToken, PersistedRow, RefusalReason, ReplicateFailure,
+    MoveStatus, PeerMessage, PersistToken, PersistedRow, RefusalReason, ReplicateFailure, SizeStep,
     StateMachine, StreamId, StreamOffer, TakenSnapshot, TransferId,
 };
 use hwc_api::explanation::{Candidate, Decision, Obstacle, Outcome, RehomeReason, Unfit};
@@ -78,6 +78,7 @@ fn what_the_desk_never_sees_survives_too() {
     for event in [
         Event::Booted { boot, inventory },
         Event::PeerSuspect { node: B },
+        Event::Sizes([(DatasetId(1), SizeStep::of(5 << 30))].into()),
         Event::RecordsHeard { node: B, boot },
         Event::Tick,
     ] {
