@@ -109,7 +109,7 @@ fn plans() -> Vec<Plan> {
     };
     vec![
         plan("front page", "/", 1, Version::Two),
-        plan("a post", "/?p=1", 1, Version::One),
+        plan("search", "/?s=hello", 1, Version::One),
         plan("read row", "/row.php?run=two&n={n}", 39, Version::One),
         plan("file", "/file.txt", 50, Version::One),
         plan("file h2", "/file.txt", 49, Version::Two),
