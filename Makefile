@@ -2,7 +2,7 @@
 # Debian 12 or 13 machine with git, make, curl and rustup's Rust; both may be run again at any time.
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build demo demo-down test check bench bench-failover bench-calm bench-move bench-proxy clean-lab
+.PHONY: help setup build demo demo-down test check bench bench-failover bench-calm bench-move bench-proxy simulate soak clean-lab
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 18
@@ -38,6 +38,16 @@ bench-calm: build ## An hour of lost packets and nodes that stand still: nothing
 
 bench-proxy: ## The front door's work per request beside HAProxy, nginx and Apache
 	@tools/bench-proxy.sh
+
+SIMULATE = cargo run --quiet --release -p hwc-simulator --features seeded-bugs --
+simulate: ## Two thousand simulated clusters, half an hour each, then every seeded bug; writes target/bench/simulation.json
+	@$(SIMULATE) --seeds 2000 --minutes 30 --bugs
+
+SEEDS ?= 20000
+MINUTES ?= 30
+FROM ?= 100000
+soak: ## Any number of simulated clusters: SEEDS=..., MINUTES=... each, the first one FROM=...
+	@$(SIMULATE) --seeds $(SEEDS) --minutes $(MINUTES) --from $(FROM) --output target/bench/soak.json
 
 clean-lab: ## Remove labs that a crash left behind
 	@target/debug/hwc-lab gc

@@ -1,36 +1,53 @@
-//! Faults drawn from a seed.
+//! Faults drawn from a seed: what kinds, how many, how bad is drawn for each run anew, so that
+//! each kind is met alone and in company.
 
+mod plan;
+mod strikes;
+
+pub use plan::{Kind, Plan};
+
+use crate::chronicle::Verbosity;
+use crate::dice::Dice;
 use crate::disk::Disk;
-use crate::ghost::Tally;
-use crate::world::{BrainFactory, Temper, World};
-use hwc_api::ids::{DatasetId, NodeId};
-use rand::rngs::StdRng;
-use rand::seq::IndexedRandom;
-use rand::{Rng, SeedableRng};
+use crate::time::{Moment, seconds};
+use crate::truth::Tally;
+use crate::world::{BrainFactory, RestReport, Setup, World};
+use hwc_api::ids::NodeId;
+use std::collections::BTreeMap;
+use std::time::Duration;
+use strikes::Relief;
 
-/// Which kinds of things may happen in a run.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Plan {
-    /// No fault at all; moves, and parcels that are late, lost or repeated.
-    Calm,
-    /// Cuts, crashes, standstills, false suspicions, moves.
-    Faults,
-    /// As `Faults`, and disks are lost or replaced by old images.
-    Disks,
-    /// As `Faults`, and the registry changes which nodes hold the copies.
-    Sets,
+/// How a seed is run.
+#[derive(Debug, Clone, Copy)]
+pub struct Course {
+    /// How long a run lasts in all; the last third of it, ten minutes at most, in peace.
+    pub length: Duration,
+    /// So many different fair schedules are tried at the end.
+    pub schedules: u64,
+    /// So many nodes; none: drawn.
+    pub nodes: Option<u16>,
+    /// How much is logged.
+    pub verbosity: Verbosity,
+    /// How a brain is made.
+    pub brain: BrainFactory,
 }
 
-impl Plan {
-    /// The plan of a seed: every fourth seed has the same one.
+impl Course {
+    /// Half an hour, three schedules, nothing logged.
     #[must_use]
-    pub const fn of_seed(seed: u64) -> Self {
-        match seed % 4 {
-            0 => Self::Calm,
-            1 => Self::Faults,
-            2 => Self::Disks,
-            _ => Self::Sets,
+    pub const fn ordinary(brain: BrainFactory) -> Self {
+        Self {
+            length: seconds(1_800),
+            schedules: 3,
+            nodes: None,
+            verbosity: Verbosity::Silent,
+            brain,
         }
+    }
+
+    /// How long nothing is to happen at the end.
+    fn quiet(&self) -> Duration {
+        (self.length / 3).min(seconds(600))
     }
 }
 
@@ -41,168 +58,149 @@ pub struct Outcome {
     pub seed: u64,
     /// What went wrong.
     pub failure: Option<String>,
-    /// What happened, a line each.
+    /// What happened, a line each, if it was logged.
     pub log: Vec<String>,
     /// Counts.
     pub tally: Tally,
+    /// How the cluster came to rest, under the first schedule.
+    pub rest: RestReport,
+    /// The longest time that a dataset was served by nobody though somebody could.
+    pub longest_unserved: Duration,
 }
 
 /// Runs one seed to its end.
 #[must_use]
-pub fn run_seed(seed: u64, brain: BrainFactory) -> Outcome {
-    let plan = Plan::of_seed(seed);
-    let mut rng = StdRng::seed_from_u64(seed ^ 0x005e_ed0f_c4a0_5000);
-    let nodes = rng.random_range(2..=4);
-    let mut chaos = Chaos {
-        world: World::new(nodes, seed, temper(plan, &mut rng), brain),
-        rng,
-        plan,
-        image: None,
-    };
-    chaos.create_datasets();
-    let faults = chaos.rng.random_range(3..=14);
-    for _ in 0..faults {
-        let pause = chaos.rng.random_range(100..=7_000);
-        chaos.world.run_for(pause);
-        if chaos.world.violation().is_some() {
-            break;
-        }
-        chaos.strike();
-    }
-    let pause = chaos.rng.random_range(100..=6_000);
-    chaos.world.run_for(pause);
-    let violation = chaos.world.violation().map(ToOwned::to_owned);
-    let failure = violation.or_else(|| chaos.world.come_to_rest().err());
-    Outcome {
-        seed,
-        failure,
-        log: chaos.world.log().to_vec(),
-        tally: chaos.world.ghost().tally,
-    }
-}
-
-fn temper(plan: Plan, rng: &mut StdRng) -> Temper {
-    let latency = rng.random_range(2..=40);
-    Temper {
-        latency_ms: (1, latency),
-        loss: *[0.0, 0.02, 0.1].choose(rng).unwrap_or(&0.0),
-        repeat: 0.05,
-        failure: if plan == Plan::Calm { 0.0 } else { 0.05 },
-        fence_ms: *[20, 300, 3_000].choose(rng).unwrap_or(&20),
-        write_every_ms: rng.random_range(150..=1_500),
-    }
+pub fn run_seed(seed: u64, course: &Course) -> Outcome {
+    let mut chaos = Chaos::new(seed, course);
+    chaos.create_sites();
+    chaos.rage(course.length.saturating_sub(course.quiet()));
+    chaos.end(course)
 }
 
 struct Chaos {
+    seed: u64,
     world: World,
-    rng: StdRng,
+    dice: Dice,
     plan: Plan,
+    /// What is mended, and when.
+    agenda: BTreeMap<(Moment, u64), Relief>,
+    agreed: u64,
     image: Option<(NodeId, Disk)>,
+    last_dataset: u32,
 }
 
 impl Chaos {
-    fn create_datasets(&mut self) {
-        self.world.run_for(500);
-        let datasets = self.rng.random_range(1..=2);
-        for dataset in 1..=datasets {
-            let members = self.draw_members();
-            self.world.set_members(DatasetId(dataset), members);
-        }
-        self.world.run_for(6_000);
-    }
-
-    fn draw_members(&mut self) -> Vec<NodeId> {
-        let all: Vec<_> = self.world.node_ids().collect();
-        let copies = self.rng.random_range(2..=all.len().min(3));
-        all.choose_multiple(&mut self.rng, copies)
-            .copied()
-            .collect()
-    }
-
-    fn draw_node(&mut self) -> NodeId {
-        let all: Vec<_> = self.world.node_ids().collect();
-        all.choose(&mut self.rng).copied().unwrap_or(NodeId(1))
-    }
-
-    fn draw_dataset(&mut self) -> DatasetId {
-        DatasetId(self.rng.random_range(1..=2))
-    }
-
-    fn strike(&mut self) {
-        let kind = match self.plan {
-            Plan::Calm => 0,
-            Plan::Faults => self.rng.random_range(0..10),
-            Plan::Disks => self.rng.random_range(0..13),
-            Plan::Sets => *[0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 20, 20, 20]
-                .choose(&mut self.rng)
-                .unwrap_or(&0),
+    fn new(seed: u64, course: &Course) -> Self {
+        let mut dice = Dice::new(seed, 2);
+        let plan = Plan::draw(seed, course.nodes, &mut dice);
+        let world = World::new(Setup {
+            nodes: plan.nodes,
+            seed,
+            tempo: plan.tempo.clone(),
+            weather: plan.weather.clone(),
+            temper: plan.temper.clone(),
+            brain: course.brain,
+            verbosity: course.verbosity,
+        });
+        let mut chaos = Self {
+            seed,
+            world,
+            dice,
+            plan,
+            agenda: BTreeMap::new(),
+            agreed: 0,
+            image: None,
+            last_dataset: 0,
         };
-        let (node, peer) = (self.draw_node(), self.draw_node());
-        match kind {
-            0 => {
-                let dataset = self.draw_dataset();
-                self.world.move_to(dataset, node);
+        chaos.set_clocks();
+        chaos
+    }
+
+    fn set_clocks(&mut self) {
+        for node in self.world.node_ids().collect::<Vec<_>>() {
+            let drift = self.dice.number(0..=400);
+            let offset_ms = self.dice.number(0..=1_200_000);
+            let signed = |number: u64, middle: i64| i64::try_from(number).unwrap_or(0) - middle;
+            if self.plan.are_clocks_wrong {
+                self.world
+                    .set_clock(node, signed(drift, 200), signed(offset_ms, 600_000));
             }
-            1 => self.world.crash(node),
-            2 => self.world.power_cut(node),
-            3 | 4 => self.world.boot(node),
-            5 => self.world.freeze(node),
-            6 => {
-                for id in self.world.node_ids().collect::<Vec<_>>() {
-                    self.world.thaw(id);
+        }
+    }
+
+    /// Strikes and reliefs, until the time is over or something is violated.
+    fn rage(&mut self, span: Duration) {
+        let end = self.world.now() + span;
+        let mut next_strike = self.world.now() + self.dice.span(self.plan.pause);
+        while self.world.violation().is_none() && self.world.now() < end {
+            let next_relief = self.agenda.first_key_value().map(|((at, _), _)| *at);
+            let next = next_relief.map_or(next_strike, |relief| relief.min(next_strike));
+            self.world.run_until(next.min(end));
+            let now = self.world.now();
+            if now >= end || self.world.violation().is_some() {
+                return;
+            }
+            if next_relief.is_some_and(|relief| relief <= now) {
+                if let Some((_, relief)) = self.agenda.pop_first() {
+                    self.relieve(relief);
+                }
+            } else {
+                self.strike();
+                next_strike = now + self.dice.span(self.plan.pause);
+            }
+        }
+    }
+
+    /// Everything heals; under each of several schedules the cluster must come to rest, answer, and
+    /// stay quiet.
+    fn end(self, course: &Course) -> Outcome {
+        let mut outcome = Outcome {
+            seed: self.seed,
+            failure: self.world.violation().map(ToOwned::to_owned),
+            log: Vec::new(),
+            tally: self.world.truth().tally,
+            rest: RestReport::default(),
+            longest_unserved: self.world.longest_unserved(),
+        };
+        if outcome.failure.is_some() {
+            outcome.log = self.world.log().to_vec();
+            return outcome;
+        }
+        for schedule in 0..course.schedules.max(1) {
+            let mut end = self.world.fork(self.seed.wrapping_add(schedule << 32));
+            let is_first = schedule == 0;
+            let rested = end.come_to_rest();
+            let quiet = if is_first {
+                course.quiet()
+            } else {
+                course.quiet() / 10
+            };
+            let ended = rested.and_then(|report| {
+                end.stay_quiet(quiet)?;
+                Ok(report)
+            });
+            if is_first {
+                outcome.tally = end.truth().tally;
+                outcome.longest_unserved = end.longest_unserved();
+                outcome.log = end.log().to_vec();
+            }
+            match ended {
+                Ok(report) if is_first => outcome.rest = report,
+                Ok(_) => {}
+                Err(failure) => {
+                    outcome.failure = Some(format!("{failure} (schedule {schedule})"));
+                    outcome.log = end.log().to_vec();
+                    return outcome;
                 }
             }
-            7 => self.split(),
-            8 => self.world.mend_links(),
-            9 if node != peer => {
-                let how_long = self.rng.random_range(300..=9_000);
-                self.world.mistake(node, peer, how_long);
-            }
-            10 => self.world.wipe(node),
-            11 => self.image = self.world.disk(node).cloned().map(|disk| (node, disk)),
-            12 => {
-                if let Some((node, disk)) = self.image.take() {
-                    self.world.replace_disk(node, disk);
-                }
-            }
-            20 => {
-                let (dataset, members) = (self.draw_dataset(), self.draw_members());
-                self.change_members(dataset, members);
-            }
-            _ => {}
         }
+        outcome.failure = self.plan.judge(&outcome.tally);
+        outcome
     }
 
-    /// The registry never replaces a whole set at once: one node that has the data stays.
-    fn change_members(&mut self, dataset: DatasetId, mut members: Vec<NodeId>) {
-        let Some(live) = self.world.open_node(dataset) else {
-            return;
-        };
-        if !members.contains(&live) {
-            members.pop();
-            members.push(live);
-        }
-        self.world.set_members(dataset, members);
-    }
-
-    fn split(&mut self) {
-        let all: Vec<_> = self.world.node_ids().collect();
-        if self.rng.random_bool(0.3) {
-            let (one, other) = (self.draw_node(), self.draw_node());
-            if one != other {
-                self.world.cut(one, other);
-            }
-            return;
-        }
-        let left: Vec<_> = all
-            .iter()
-            .copied()
-            .filter(|_| self.rng.random_bool(0.5))
-            .collect();
-        for one in &left {
-            for other in all.iter().filter(|other| !left.contains(other)) {
-                self.world.cut(*one, *other);
-            }
-        }
+    fn later(&mut self, after: Duration, relief: Relief) {
+        self.agreed += 1;
+        let at = self.world.now() + after;
+        self.agenda.insert((at, self.agreed), relief);
     }
 }

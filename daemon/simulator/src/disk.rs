@@ -1,18 +1,18 @@
-//! A node's disk: what survives a crash. Contents are modelled as sets of write numbers.
+//! A node's disk: what survives a crash. Contents are sums over writes, not bytes.
 
+use crate::truth::{Change, Content, Point};
 use hwc_api::ids::DatasetId;
 use hwc_api::ownership::{Epoch, Lineage, SnapshotId};
 use hwc_state_machine::PersistedRow;
 use std::collections::{BTreeMap, BTreeSet};
-
-/// The content of a filesystem: the numbers of the writes in it.
-pub type Content = BTreeSet<u32>;
 
 /// Everything on a node's disk.
 #[derive(Debug, Clone, Default)]
 pub struct Disk {
     /// Per dataset.
     pub datasets: BTreeMap<DatasetId, DatasetOnDisk>,
+    /// The number of the daemon's last start.
+    pub starts: u64,
 }
 
 /// One dataset on a node's disk.
@@ -23,45 +23,48 @@ pub struct DatasetOnDisk {
     /// The copy.
     pub copy: Option<Copy>,
     /// Divergent copies.
-    pub divergent: Vec<(Lineage, Content)>,
+    pub divergent: Vec<Divergent>,
 }
 
-/// A copy: its snapshots and what was written since.
-#[derive(Debug, Clone, Default)]
+/// A copy: its newest snapshot, and what was written since.
+#[derive(Debug, Clone)]
 pub struct Copy {
-    /// History up to the newest snapshot.
+    /// The history that it claims to have.
     pub lineage: Lineage,
-    /// All writes in it, also those in no snapshot yet.
+    /// The snapshot that it really has.
+    pub tip: Point,
+    /// What is in that.
     pub content: Content,
-    /// Writes in no snapshot yet.
-    pub dirty: Content,
-    /// Under which epoch they were made.
+    /// What was written since.
+    pub dirty: Change,
+    /// Under which epoch that was written.
     pub opened_under: Epoch,
     /// Snapshots that were not pruned.
     pub retained: BTreeSet<SnapshotId>,
 }
 
-impl Disk {
-    /// Whether this write is anywhere on this disk.
+impl Copy {
+    /// An empty filesystem.
     #[must_use]
-    pub fn has_write(&self, dataset: DatasetId, write: u32) -> bool {
-        let Some(on_disk) = self.datasets.get(&dataset) else {
-            return false;
-        };
-        let in_copy = on_disk
-            .copy
-            .as_ref()
-            .is_some_and(|copy| copy.content.contains(&write));
-        in_copy || on_disk.keeps_divergent(write)
+    pub const fn empty(opened_under: Epoch) -> Self {
+        Self {
+            lineage: Lineage::genesis(),
+            tip: Point::ROOT,
+            content: Content::EMPTY,
+            dirty: Change::NONE,
+            opened_under,
+            retained: BTreeSet::new(),
+        }
     }
 }
 
-impl DatasetOnDisk {
-    /// Whether a divergent copy has this write.
-    #[must_use]
-    pub fn keeps_divergent(&self, write: u32) -> bool {
-        self.divergent
-            .iter()
-            .any(|(_, content)| content.contains(&write))
-    }
+/// A divergent copy.
+#[derive(Debug, Clone)]
+pub struct Divergent {
+    /// Its history.
+    pub lineage: Lineage,
+    /// The snapshot that it is.
+    pub tip: Point,
+    /// What is in it.
+    pub content: Content,
 }

@@ -1,213 +1,71 @@
 //! The cluster: nodes, links and one queue of things that will happen, in virtual time.
+//!
+//! This file makes a world and lets time pass; what happens is in the files below, one subject each.
 
+mod board;
 mod checks;
 mod copies;
-mod delivery;
 mod executor;
+mod facts;
 mod faults;
+mod gates;
+mod happening;
 mod node;
+mod orders;
+mod requests;
 mod rest;
+mod rows;
+mod settings;
+mod setup;
+mod simple;
 mod streams;
+mod watch;
 
-use crate::disk::{Content, Disk};
-use crate::ghost::Ghost;
-use hwc_api::ids::{BootId, DatasetId, NodeId};
-use hwc_api::ownership::{Epoch, HolderRecord, Lineage, SnapshotId};
-use hwc_state_machine::{
-    Action, DatasetEvent, DatasetPolicy, Event, Millis, PeerMessage, PersistToken, PersistedRow,
-    RegistryView, ReplicateFailure, StateMachine, StreamId, StreamOffer, Timers, TransferId,
-};
+pub use node::Hardware;
+pub use rest::RestReport;
+pub use setup::{BrainFactory, Demand, Setup, Temper, Tempo};
+
+use crate::chronicle::Chronicle;
+use crate::dice::Dice;
+use crate::disk::Disk;
+use crate::network::Network;
+use crate::registry::Registry;
+use crate::schedule::Schedule;
+use crate::time::{Moment, ms, seconds};
+use crate::truth::Truth;
+use happening::{ForNode, Happening};
+use hwc_api::ids::{DatasetId, NodeId};
+use hwc_api::ownership::Epoch;
+use hwc_state_machine::{Action, DatasetEvent, Event, Millis, StateMachine};
 use node::{Node, Running};
-use rand::rngs::StdRng;
-use rand::{Rng, SeedableRng};
-use std::collections::{BTreeMap, BTreeSet};
+use requests::Requests;
+use std::collections::BTreeMap;
+use std::time::Duration;
+use watch::Watch;
 
-/// How a brain is made: lets tests hand in one with rules switched off.
-pub type BrainFactory = fn(NodeId, Timers) -> StateMachine;
-
-/// The failure detector declares a silent node unreachable after this long.
-const DECLARE_MS: u64 = 4_000;
-/// It looks this often.
-const DETECTOR_MS: u64 = 250;
-/// A standstill this long is noticed as a gap. Shorter than [`DECLARE_MS`].
-const GAP_MS: u64 = 1_500;
-/// Boards are exchanged whole this often, besides changes.
-const ANTI_ENTROPY_MS: u64 = 5_000;
-/// A transfer without an answer is given up after this long.
-const TRANSFER_TIMEOUT_MS: u64 = 3_000;
-
-/// Something that will happen.
-#[derive(Debug, Clone)]
-enum Happening {
-    /// To a node, unless it has been restarted since; while it stands still, later.
-    ToNode {
-        node: NodeId,
-        start: u32,
-        what: ForNode,
-    },
-    /// The detector of a node looks.
-    Detect(NodeId),
-    /// Clients write to every open gate of a node.
-    Write(NodeId),
-    /// A node snapshots what was written.
-    Snapshot(NodeId),
-    /// A node prunes snapshots that need not be retained.
-    Prune(NodeId),
-}
-
-/// Something that will happen to one start of a node.
-#[derive(Debug, Clone)]
-enum ForNode {
-    /// A deadline of the brain.
-    Tick,
-    /// Something arrives from another node, if the connection is still the one it was sent over.
-    Parcel {
-        from: NodeId,
-        session: u64,
-        parcel: Parcel,
-    },
-    /// The executor has done something.
-    Work(DatasetId, Work),
-    /// The registry's state arrives.
-    Registry,
-    /// The executor asks its peers for what it lacks.
-    AskForBoards,
-}
-
-/// What travels between nodes.
-#[derive(Debug, Clone)]
-enum Parcel {
-    AskForBoard,
-    Board {
-        boot: BootId,
-        start: u32,
-        records: Vec<(DatasetId, u64, HolderRecord)>,
-    },
-    Record {
-        dataset: DatasetId,
-        start: u32,
-        version: u64,
-        record: HolderRecord,
-    },
-    Message {
-        dataset: DatasetId,
-        message: PeerMessage,
-    },
-    StreamHeader {
-        dataset: DatasetId,
-        transfer: TransferId,
-        offer: StreamOffer,
-        payload: Content,
-    },
-    StreamRefused {
-        dataset: DatasetId,
-        transfer: TransferId,
-    },
-    StreamBroken {
-        dataset: DatasetId,
-        transfer: TransferId,
-    },
-    StreamAcknowledged {
-        dataset: DatasetId,
-        transfer: TransferId,
-    },
-    Divergent {
-        dataset: DatasetId,
-        lineage: Lineage,
-        content: Content,
-    },
-}
-
-/// What an executor does after a while: an effect on the disk, a report, or both.
-#[derive(Debug, Clone)]
-enum Work {
-    WriteRow {
-        row: PersistedRow,
-    },
-    ReportRow {
-        token: PersistToken,
-    },
-    FinishOpen {
-        epoch: Epoch,
-        from: Option<SnapshotId>,
-    },
-    FailOpen {
-        epoch: Epoch,
-    },
-    FinishFence {
-        epoch: Epoch,
-    },
-    FinishClosing {
-        epoch: Epoch,
-    },
-    FinishReceiving {
-        stream: StreamId,
-    },
-    FinishCommit {
-        stream: StreamId,
-    },
-    File {
-        lineage: Lineage,
-    },
-    RollBack {
-        to: Option<SnapshotId>,
-    },
-    DropCopy,
-    FailOperation,
-    FailTransfer {
-        transfer: TransferId,
-        failure: ReplicateFailure,
-    },
-}
-
-/// How lively the made-up hardware is.
-#[derive(Debug, Clone)]
-pub struct Temper {
-    /// Latency between nodes in milliseconds, from and to.
-    pub latency_ms: (u64, u64),
-    /// Chance that a parcel is lost.
-    pub loss: f64,
-    /// Chance that a parcel arrives twice.
-    pub repeat: f64,
-    /// Chance that a local operation fails.
-    pub failure: f64,
-    /// Longest time that a fence takes, in milliseconds.
-    pub fence_ms: u64,
-    /// Clients write about this often to an open gate, in milliseconds; 0: never by themselves.
-    pub write_every_ms: u64,
-}
-
-impl Temper {
-    /// A healthy cluster in one rack, nobody writing by themselves.
-    #[must_use]
-    pub const fn calm() -> Self {
-        Self {
-            latency_ms: (1, 3),
-            loss: 0.0,
-            repeat: 0.0,
-            failure: 0.0,
-            fence_ms: 50,
-            write_every_ms: 0,
-        }
-    }
-}
+/// The simple detectors look this often.
+const DETECT_EVERY: Duration = ms(250);
+/// The registry is looked after this often.
+const SETTINGS_EVERY: Duration = ms(250);
+/// What takes time is looked at this often.
+const WATCH_EVERY: Duration = seconds(1);
 
 /// A cluster in virtual time.
+#[derive(Clone)]
 pub struct World {
-    now: u64,
-    sequence: u64,
-    queue: BTreeMap<(u64, u64), Happening>,
+    schedule: Schedule<Happening>,
+    dice: Dice,
+    network: Network,
     nodes: BTreeMap<NodeId, Node>,
-    cut: BTreeSet<(NodeId, NodeId)>,
-    sessions: BTreeMap<(NodeId, NodeId), u64>,
-    policies: BTreeMap<DatasetId, DatasetPolicy>,
-    registry_index: u64,
+    registry: Registry,
+    demands: BTreeMap<DatasetId, Demand>,
+    requests: Requests,
     brain: BrainFactory,
-    timers: Timers,
-    rng: StdRng,
+    tempo: Tempo,
     temper: Temper,
-    ghost: Ghost,
-    log: Vec<String>,
+    truth: Truth,
+    watch: Watch,
+    chronicle: Chronicle,
     journal: Option<Vec<JournalEntry>>,
     violation: Option<String>,
 }
@@ -219,7 +77,7 @@ pub struct JournalEntry {
     pub node: NodeId,
     /// Of which start of the node, counted from 1.
     pub start: u32,
-    /// When.
+    /// When, by the node's monotonic clock.
     pub now: Millis,
     /// What it was told.
     pub event: Event,
@@ -228,60 +86,62 @@ pub struct JournalEntry {
 }
 
 impl World {
-    /// A cluster of nodes 1 to `nodes`, all up, without datasets.
+    /// A cluster of nodes 1 to `setup.nodes`, all up, without datasets.
     #[must_use]
-    pub fn new(nodes: u16, seed: u64, temper: Temper, brain: BrainFactory) -> Self {
+    pub fn new(setup: Setup) -> Self {
         let mut world = Self {
-            now: 0,
-            sequence: 0,
-            queue: BTreeMap::new(),
+            schedule: Schedule::default(),
+            dice: Dice::new(setup.seed, 0),
+            network: Network::new(setup.weather),
             nodes: BTreeMap::new(),
-            cut: BTreeSet::new(),
-            sessions: BTreeMap::new(),
-            policies: BTreeMap::new(),
-            registry_index: 100,
-            brain,
-            timers: Timers::lan(),
-            rng: StdRng::seed_from_u64(seed),
-            temper,
-            ghost: Ghost::default(),
-            log: Vec::new(),
+            registry: Registry::default(),
+            demands: BTreeMap::new(),
+            requests: Requests::default(),
+            brain: setup.brain,
+            tempo: setup.tempo,
+            temper: setup.temper,
+            truth: Truth::default(),
+            watch: Watch::default(),
+            chronicle: Chronicle::new(setup.verbosity),
             journal: None,
             violation: None,
         };
-        for id in 1..=nodes {
-            let id = NodeId(id);
-            world.nodes.insert(id, Node::new(u64::from(id.0)));
+        for id in (1..=setup.nodes).map(NodeId) {
+            world.found(id);
+        }
+        for id in (1..=setup.nodes).map(NodeId) {
             world.boot(id);
-            for happening in [
-                Happening::Detect(id),
-                Happening::Write(id),
-                Happening::Snapshot(id),
-                Happening::Prune(id),
-            ] {
-                let at = world.draw((1, DETECTOR_MS));
-                world.later(at, happening);
-            }
+        }
+        for (delay, happening) in [
+            (ms(1), Happening::Detect),
+            (ms(2), Happening::Settings),
+            (WATCH_EVERY, Happening::Watch),
+        ] {
+            world.schedule.after(delay, happening);
         }
         world
     }
 
     /// Lets time pass, until it is over or an invariant is violated.
-    pub fn run_for(&mut self, milliseconds: u64) {
-        let until = self.now + milliseconds;
+    pub fn run_for(&mut self, span: Duration) {
+        self.run_until(self.now() + span);
+    }
+
+    /// Lets time pass until a moment, or until an invariant is violated.
+    pub fn run_until(&mut self, end: Moment) {
         while self.violation.is_none() {
-            let Some((&(at, sequence), _)) = self.queue.first_key_value() else {
+            let Some(happening) = self.schedule.next(end) else {
                 break;
             };
-            if at > until {
-                break;
-            }
-            self.now = at;
-            if let Some(happening) = self.queue.remove(&(at, sequence)) {
-                self.happen(happening);
-            }
+            self.happen(happening);
         }
-        self.now = until;
+        self.truth.tally.simulated_ms = self.now().millis();
+    }
+
+    /// The present.
+    #[must_use]
+    pub const fn now(&self) -> Moment {
+        self.schedule.now()
     }
 
     /// The first invariant that was violated.
@@ -304,24 +164,35 @@ impl World {
     /// What happened, a line each.
     #[must_use]
     pub fn log(&self) -> &[String] {
-        &self.log
+        self.chronicle.lines()
     }
 
     /// The truth.
     #[must_use]
-    pub const fn ghost(&self) -> &Ghost {
-        &self.ghost
+    pub const fn truth(&self) -> &Truth {
+        &self.truth
     }
 
-    /// Virtual milliseconds since the beginning.
+    /// The registry as it really is.
     #[must_use]
-    pub const fn now_ms(&self) -> u64 {
-        self.now
+    pub const fn registry(&self) -> &Registry {
+        &self.registry
     }
 
-    /// All nodes, running or not.
+    /// All nodes that belong to the cluster, running or not.
     pub fn node_ids(&self) -> impl Iterator<Item = NodeId> {
-        self.nodes.keys().copied()
+        self.nodes
+            .iter()
+            .filter(|(_, node)| !node.is_removed)
+            .map(|(id, _)| *id)
+    }
+
+    /// All datasets that are not deleted.
+    pub fn dataset_ids(&self) -> impl Iterator<Item = DatasetId> {
+        let datasets = self.registry.newest().datasets.iter();
+        datasets
+            .filter(|(_, policy)| !policy.is_deleted)
+            .map(|(id, _)| *id)
     }
 
     /// A node's disk.
@@ -336,42 +207,44 @@ impl World {
         Some(&self.nodes.get(&node)?.running.as_ref()?.brain)
     }
 
+    /// Whether a node runs and does not stand still.
+    #[must_use]
+    pub fn is_awake(&self, node: NodeId) -> bool {
+        self.nodes.get(&node).is_some_and(Node::is_awake)
+    }
+
     /// The node whose gate is open for a dataset, the one under the highest epoch if several are.
     #[must_use]
     pub fn open_node(&self, dataset: DatasetId) -> Option<NodeId> {
-        self.open_nodes(dataset).max().map(|(_, node)| node)
+        self.truth
+            .open_nodes(dataset)
+            .filter(|(node, _)| self.is_awake(*node))
+            .max_by_key(|(_, epoch)| *epoch)
+            .map(|(node, _)| node)
     }
 
-    fn open_nodes(&self, dataset: DatasetId) -> impl Iterator<Item = (Epoch, NodeId)> {
-        self.nodes.iter().filter_map(move |(id, node)| {
-            let running = node.running.as_ref().filter(|_| node.is_awake())?;
-            let gate = running.gates.get(&dataset)?;
-            gate.is_open.then_some((gate.epoch, *id))
-        })
+    /// Adds a line to the log.
+    pub fn note(&mut self, line: impl FnOnce() -> String) {
+        self.chronicle.tell(self.schedule.now(), line);
     }
 
     fn happen(&mut self, happening: Happening) {
         match happening {
             Happening::ToNode { node, start, what } => self.happen_to_node(node, start, what),
-            Happening::Detect(node) => {
-                self.detect(node);
-                self.later(DETECTOR_MS, Happening::Detect(node));
+            Happening::Detect => {
+                self.detect();
+                self.schedule.after(DETECT_EVERY, Happening::Detect);
             }
-            Happening::Write(node) => {
-                self.clients_write(node);
-                let pause = self.temper.write_every_ms.max(50);
-                let at = self.draw((pause / 2, pause * 3 / 2));
-                self.later(at, Happening::Write(node));
+            Happening::Settings => {
+                self.look_after_settings();
+                self.schedule.after(SETTINGS_EVERY, Happening::Settings);
             }
-            Happening::Snapshot(node) => {
-                self.take_snapshots(node);
-                let at = self.draw((100, 600));
-                self.later(at, Happening::Snapshot(node));
-            }
-            Happening::Prune(node) => {
-                self.prune(node);
-                let at = self.draw((500, 3_000));
-                self.later(at, Happening::Prune(node));
+            Happening::Order(ordered) => self.order_arrives(&ordered),
+            Happening::Client(dataset) => self.client_comes(dataset),
+            Happening::GiveUp { request } => self.give_up(request),
+            Happening::Watch => {
+                self.look();
+                self.schedule.after(WATCH_EVERY, Happening::Watch);
             }
         }
     }
@@ -396,64 +269,72 @@ impl World {
             }
             ForNode::Parcel {
                 from,
-                session,
+                connection,
                 parcel,
-            } => {
-                if self.session(from, id) == session && self.is_linked(from, id) {
-                    self.receive(id, from, parcel);
-                }
-            }
+            } => self.parcel_arrives(id, from, connection, parcel),
             ForNode::Work(dataset, work) => self.finish(id, dataset, work),
-            ForNode::Registry => {
-                let view = self.registry_for(id);
-                self.tell(id, Event::Registry(view));
-                let facts = self.facts();
-                self.tell(id, Event::Cluster(facts));
-            }
+            ForNode::RowsWritten => self.rows_written(id),
+            ForNode::RowsReported(rows) => self.rows_reported(id, rows),
+            ForNode::Snapshot(dataset) => self.snapshot_is_due(id, dataset),
+            ForNode::Prune => self.prune(id),
+            ForNode::Settings => self.learn_settings(id),
+            ForNode::Facts => self.tell_facts(id),
+            ForNode::Flush => self.flush(id),
             ForNode::AskForBoards => self.ask_for_boards(id),
         }
     }
 
     /// Gives a brain an event, carries out what it wants, and checks that nothing is broken.
     fn tell(&mut self, id: NodeId, event: Event) {
-        let now = Millis(self.now);
-        let noted = self.journal.is_some().then(|| event.clone());
-        let Some(running) = self.running(id) else {
+        let now = self.now();
+        let Some(node) = self.nodes.get_mut(&id) else {
             return;
         };
-        let actions = running.brain.step(now, event);
-        self.ghost.tally.steps += 1;
+        let (millis, start) = (node.clock.millis(now), node.start);
+        let Some(running) = &mut node.running else {
+            return;
+        };
+        let noted = self.journal.is_some().then(|| event.clone());
+        self.chronicle.event(now, id, &event);
+        let actions = running.brain.step(millis, event);
+        self.truth.tally.steps += 1;
         if let (Some(event), Some(journal)) = (noted, &mut self.journal) {
             journal.push(JournalEntry {
                 node: id,
-                start: self.nodes.get(&id).map_or(0, |node| node.start),
-                now,
+                start,
+                now: millis,
                 event,
                 actions: actions.clone(),
             });
         }
         for action in actions {
+            self.chronicle.action(now, id, &action);
             self.carry_out(id, action.dataset, action.command);
         }
         self.schedule_tick(id);
-        self.check_step(id);
     }
 
     fn tell_dataset(&mut self, id: NodeId, dataset: DatasetId, event: DatasetEvent) {
         self.tell(id, Event::Dataset { dataset, event });
+        self.check_knowing_each_other(id, dataset);
     }
 
     fn schedule_tick(&mut self, id: NodeId) {
-        let now = self.now;
-        let Some(running) = self.running(id) else {
+        let now = self.now();
+        let Some(node) = self.nodes.get_mut(&id) else {
             return;
         };
-        let Some(Millis(at)) = running.brain.next_deadline() else {
+        let clock = node.clock;
+        let Some(running) = &mut node.running else {
             return;
         };
+        let Some(deadline) = running.brain.next_deadline() else {
+            return;
+        };
+        let at = clock.moment_of(deadline).max(now + ms(1));
         if running.tick_at.is_none_or(|scheduled| at < scheduled) {
             running.tick_at = Some(at);
-            self.tell_later(id, at.saturating_sub(now).max(1), ForNode::Tick);
+            self.tell_later(id, at.since(now), ForNode::Tick);
         }
     }
 
@@ -461,37 +342,33 @@ impl World {
         self.nodes.get_mut(&id)?.running.as_mut()
     }
 
-    fn later(&mut self, delay: u64, happening: Happening) {
-        self.sequence += 1;
-        self.queue
-            .insert((self.now + delay, self.sequence), happening);
+    fn running_ref(&self, id: NodeId) -> Option<&Running> {
+        self.nodes.get(&id)?.running.as_ref()
     }
 
-    fn tell_later(&mut self, node: NodeId, delay: u64, what: ForNode) {
+    /// The other nodes of the cluster.
+    fn others(&self, id: NodeId) -> Vec<NodeId> {
+        self.node_ids().filter(|other| *other != id).collect()
+    }
+
+    fn tell_later(&mut self, node: NodeId, delay: Duration, what: ForNode) {
         let Some(start) = self.nodes.get(&node).map(|node| node.start) else {
             return;
         };
-        self.later(delay, Happening::ToNode { node, start, what });
+        self.schedule
+            .after(delay, Happening::ToNode { node, start, what });
     }
 
-    fn draw(&mut self, (from, to): (u64, u64)) -> u64 {
-        self.rng.random_range(from..=to.max(from))
-    }
-
-    fn happens(&mut self, chance: f64) -> bool {
-        chance > 0.0 && self.rng.random_bool(chance)
-    }
-
-    fn violate(&mut self, what: String) {
+    fn violate(&mut self, rule: &str, what: impl FnOnce() -> String) {
         if self.violation.is_none() {
-            self.note(format!("VIOLATION {what}"));
-            self.violation = Some(format!("at {} ms: {what}", self.now));
+            let what = what();
+            self.note(|| format!("VIOLATION of {rule}: {what}"));
+            self.violation = Some(format!("{rule} at {}: {what}", self.now()));
         }
     }
+}
 
-    /// Adds a line to the log.
-    pub fn note(&mut self, line: String) {
-        let (seconds, millis) = (self.now / 1_000, self.now % 1_000);
-        self.log.push(format!("{seconds:>4}.{millis:03} {line}"));
-    }
+/// An epoch as the log shows it: without the boot, which differs from run to run.
+fn counter(epoch: Epoch) -> String {
+    format!("{}-{}", epoch.counter, epoch.node)
 }

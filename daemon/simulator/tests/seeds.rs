@@ -1,44 +1,66 @@
-//! A fixed number of seeds on every run; more with HWC_SIMULATOR_SEEDS; one with HWC_SIMULATOR_SEED.
+//! A fixed number of seeds on every run. More, longer and single ones: `hwc-simulate`.
 
-use hwc_simulator::ghost::Tally;
-use hwc_simulator::run_seed;
+use hwc_simulator::campaign::replay_command;
+use hwc_simulator::truth::Tally;
+use hwc_simulator::{Course, run_seed};
 use hwc_state_machine::StateMachine;
+use std::time::Duration;
 
-/// As many as fit into a few seconds unoptimised.
+/// As many as fit into a minute and a half, unoptimised, on two processors.
 const SEEDS: u64 = 200;
+/// Shorter than `make simulate`'s, so that there can be more of them.
+const LENGTH: Duration = Duration::from_secs(5 * 60);
 
-fn number(variable: &str) -> Option<u64> {
-    std::env::var(variable).ok()?.parse().ok()
+/// Runs every second seed from `first` on; two of these run side by side.
+fn check(first: u64) {
+    let course = Course {
+        length: LENGTH,
+        ..Course::ordinary(StateMachine::new)
+    };
+    let mut tally = Tally::default();
+    for seed in (first..SEEDS).step_by(2) {
+        let outcome = run_seed(seed, &course);
+        tally.add(outcome.tally);
+        if let Some(failure) = outcome.failure {
+            let replay = replay_command(seed, &course, None);
+            panic!("seed {seed}: {failure}\nreplay: {replay}");
+        }
+    }
+    // A simulator in which nothing happens proves nothing.
+    let has_happened = [
+        tally.opened,
+        tally.streams,
+        tally.filed,
+        tally.two_open,
+        tally.promotions,
+        tally.moved,
+        tally.called_off,
+        tally.rehomed,
+        tally.dropped,
+        tally.requests.held,
+    ];
+    assert!(has_happened.iter().all(|count| *count > 0), "{tally:?}");
 }
 
 #[test]
-fn a_cluster_keeps_its_promises_whatever_a_seed_does_to_it() {
-    let seeds = match number("HWC_SIMULATOR_SEED") {
-        Some(seed) => seed..seed + 1,
-        None => 0..number("HWC_SIMULATOR_SEEDS").unwrap_or(SEEDS),
+fn a_cluster_keeps_its_promises_whatever_even_seeds_do_to_it() {
+    check(0);
+}
+
+#[test]
+fn a_cluster_keeps_its_promises_whatever_odd_seeds_do_to_it() {
+    check(1);
+}
+
+#[test]
+fn a_seed_runs_the_same_way_twice() {
+    let course = Course {
+        length: LENGTH,
+        ..Course::ordinary(StateMachine::new)
     };
-    let is_many = seeds.end - seeds.start > 1;
-    let mut tally = Tally::default();
-    for seed in seeds {
-        let outcome = run_seed(seed, StateMachine::new);
-        tally.add(outcome.tally);
-        if let Some(failure) = outcome.failure {
-            panic!(
-                "seed {seed}: {failure}\n{}\nreplay: HWC_SIMULATOR_SEED={seed} cargo test -p hwc-simulator --test seeds",
-                outcome.log.join("\n")
-            );
-        }
-    }
-    eprintln!("{tally:?}");
-    if is_many {
-        // A simulator in which nothing happens proves nothing.
-        assert!(
-            tally.opened > 0 && tally.streams > 0 && tally.filed > 0,
-            "{tally:?}"
-        );
-        assert!(
-            tally.two_open > 0 && tally.promotions > 0 && tally.dropped > 0,
-            "{tally:?}"
-        );
-    }
+    let run = || {
+        let outcome = run_seed(7, &course);
+        (outcome.tally, outcome.rest, outcome.longest_unserved)
+    };
+    assert_eq!(run(), run());
 }

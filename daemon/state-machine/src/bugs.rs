@@ -33,6 +33,8 @@ pub enum Bug {
     SetTrimmedUnconfirmed,
     /// A move goes on to a node that is drained, or hosts nothing, meanwhile.
     TargetNotChecked,
+    /// What is being sent may be pruned before it is acknowledged.
+    SendingNotKept,
 }
 
 /// The rules that are not followed.

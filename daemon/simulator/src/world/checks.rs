@@ -1,223 +1,187 @@
 //! The invariants: what must hold after every step, compared with what really happened.
+//!
+//! Each check looks at the one thing that just changed, so that a step costs the same however many
+//! datasets there are. Rules have the numbers of `docs/protocol.md`'s list ("S1" and so on); those
+//! that take time to come about are in `watch`.
 
-use super::executor::counter;
-use super::{DatasetId, Epoch, HolderRecord, NodeId, StreamOffer, World};
-use hwc_api::ownership::{HolderState, Lineage};
+mod data;
+mod moves;
+
+use super::{World, counter};
+use hwc_api::ids::{DatasetId, NodeId};
+use hwc_api::ownership::{Epoch, HolderRecord, HolderState};
+use hwc_state_machine::StateMachine;
 use std::cmp::Ordering;
 
 impl World {
-    /// No two nodes that know each other's newest records are both live; without any fault never
-    /// more than one gate is open.
-    pub(super) fn check_step(&mut self, id: NodeId) {
-        let datasets: Vec<_> = self.policies.keys().copied().collect();
-        for dataset in datasets {
-            let open: Vec<_> = self.open_nodes(dataset).collect();
-            if open.len() > 1 {
-                self.ghost.tally.two_open += 1;
-                if !self.ghost.is_faulty {
-                    self.violate(format!("{open:?} are open for {dataset} without any fault"));
-                }
-            }
-            for (_, other) in open {
-                if other != id && self.know_each_other_live(dataset, id, other) {
-                    self.violate(format!("{id} and {other} serve {dataset} and know it"));
-                }
-            }
-        }
-    }
-
-    fn know_each_other_live(&self, dataset: DatasetId, one: NodeId, other: NodeId) -> bool {
-        let knows = |id: NodeId, peer: NodeId| {
-            let (Some(brain), Some(node)) = (self.brain(id), self.nodes.get(&peer)) else {
-                return false;
-            };
-            let shown = node
-                .running
-                .as_ref()
-                .and_then(|running| running.board.get(&dataset));
-            let is_serving = brain.serving(dataset).is_some();
-            is_serving
-                && shown
-                    .is_some_and(|(_, record)| brain.known_record(dataset, peer) == Some(record))
-        };
-        knows(one, other) && knows(other, one)
-    }
-
-    /// `seen` is shown only once it is on disk, and never goes back while the disk is the same.
+    /// Everything that must hold of a record before anybody is shown it.
     pub(super) fn check_record(&mut self, id: NodeId, dataset: DatasetId, record: &HolderRecord) {
+        self.check_seen(id, dataset, record);
+        self.check_winner(id, dataset, record);
+        self.check_giving_in(id, dataset, record);
+    }
+
+    /// S2: `seen` is shown only once it is on disk, and never goes back while the disk is the same.
+    fn check_seen(&mut self, id: NodeId, dataset: DatasetId, record: &HolderRecord) {
         let on_disk = self.row_seen(id, dataset);
         if record.seen > on_disk {
-            self.violate(format!(
-                "{id} shows {} but its disk says {}",
-                counter(record.seen),
-                counter(on_disk)
-            ));
+            let (seen, on_disk) = (counter(record.seen), counter(on_disk));
+            self.violate("S2", || {
+                format!("{id} shows {seen} of dataset {dataset} but its disk says {on_disk}")
+            });
         }
-        let shown = self.ghost.shown_seen.entry((id, dataset)).or_default();
-        if record.seen < *shown {
-            let was = *shown;
-            self.violate(format!("{id} has forgotten that it saw {}", counter(was)));
-        } else {
-            *shown = record.seen;
-        }
-    }
-
-    /// Nobody writes under an epoch below the highest it has seen, nor under one that it served
-    /// before it stood still.
-    pub(super) fn check_write(&mut self, id: NodeId, dataset: DatasetId, epoch: Epoch) {
-        if epoch.node != id {
-            self.violate(format!("{id} writes under {}, not its own", counter(epoch)));
-        }
-        let seen = self.row_seen(id, dataset);
-        if epoch < seen {
-            self.violate(format!(
-                "{id} writes under {} though it has seen {}",
-                counter(epoch),
-                counter(seen)
-            ));
-        }
-        if self.ghost.frozen_epochs.contains(&(dataset, epoch)) {
-            self.violate(format!(
-                "{id} writes under {}, which it served before it stood still",
-                counter(epoch)
-            ));
+        let shown = self.truth.shown_seen.entry((id, dataset)).or_default();
+        let was = *shown;
+        *shown = was.max(record.seen);
+        if record.seen < was {
+            self.violate("S2", || {
+                format!(
+                    "{id} has forgotten that it saw {} of dataset {dataset}",
+                    counter(was)
+                )
+            });
         }
     }
 
-    /// Among the contenders heard in the round, the one with most changed data wins.
-    pub(super) fn check_winner(&mut self, id: NodeId, dataset: DatasetId, record: &HolderRecord) {
+    /// S6: among the contenders heard in the round, the one with most changed data wins.
+    fn check_winner(&mut self, id: NodeId, dataset: DatasetId, record: &HolderRecord) {
         let Some(before) = self.shown(id, dataset) else {
             return;
         };
         if record.state != HolderState::Live || before.state != HolderState::Claiming {
             return;
         }
-        for speaker in record.heard.iter().filter(|speaker| speaker.node != id) {
-            let Some(theirs) = self.shown(speaker.node, dataset) else {
-                continue;
-            };
-            let is_contender =
-                theirs.boot == speaker.boot && theirs.seen == record.epoch && theirs.is_contending;
-            let is_better = !before.is_contending
-                || theirs.lineage.compare_change(&record.lineage) == Ordering::Greater;
-            if is_contender && is_better {
-                let node = speaker.node;
-                self.violate(format!("{id} wins over {node}, whose branch is better"));
-            }
+        let was_contending = before.is_contending;
+        let is_better = |theirs: &HolderRecord| {
+            !was_contending || theirs.lineage.compare_change(&record.lineage) == Ordering::Greater
+        };
+        let heard = record.heard.iter().filter(|speaker| speaker.node != id);
+        let loser = heard
+            .filter_map(|speaker| Some((speaker, self.shown(speaker.node, dataset)?)))
+            .find(|(speaker, theirs)| {
+                theirs.boot == speaker.boot
+                    && theirs.seen == record.epoch
+                    && theirs.is_contending
+                    && is_better(theirs)
+            })
+            .map(|(speaker, _)| speaker.node);
+        if let Some(loser) = loser {
+            self.violate("S6", || {
+                format!("{id} wins dataset {dataset} over {loser}, whose branch is better")
+            });
         }
     }
 
     /// A branch that was served gives in only to a winner that has it, or whose round heard it.
-    pub(super) fn check_giving_in(
-        &mut self,
-        id: NodeId,
-        dataset: DatasetId,
-        record: &HolderRecord,
-    ) {
+    fn check_giving_in(&mut self, id: NodeId, dataset: DatasetId, record: &HolderRecord) {
         let gives_in = self
             .shown(id, dataset)
             .is_some_and(|before| before.is_contending && !record.is_contending)
             && record.state == HolderState::Replica;
-        let has_stood_still = self.running(id).is_none_or(|running| running.had_gap);
+        let has_stood_still = self.running_ref(id).is_none_or(|running| running.had_gap);
         if !gives_in || has_stood_still || record.is_deleted {
             return;
         }
-        let me = self.brain(id).map(hwc_state_machine::StateMachine::me);
-        let is_right = self.node_ids().filter(|node| *node != id).any(|node| {
-            let has_heard = self
-                .brain(id)
-                .and_then(|brain| brain.known_record(dataset, node))
-                .is_some_and(|winner| me.is_some_and(|me| winner.heard.contains(&me)));
+        let Some(brain) = self.brain(id) else {
+            return;
+        };
+        let me = brain.me();
+        let is_right = self.nodes.keys().filter(|node| **node != id).any(|node| {
+            let has_heard = brain
+                .known_record(dataset, *node)
+                .is_some_and(|winner| winner.heard.contains(&me));
             let has_branch = self
-                .disk(node)
-                .and_then(|disk| disk.datasets.get(&dataset)?.copy.as_ref())
+                .copy(*node, dataset)
                 .is_some_and(|copy| record.lineage.within(&copy.lineage));
             has_heard || has_branch
         });
         if !is_right {
-            self.violate(format!(
-                "{id} gives in to a winner that never heard of its branch"
-            ));
+            self.violate("S5", || {
+                format!(
+                    "{id} gives dataset {dataset} up to a winner that never heard of its branch"
+                )
+            });
         }
     }
 
-    /// Whoever was heard in a round doesn't serve under a lower epoch.
+    /// S1: an epoch is served by the node that it names; without any fault never two at once; and
+    /// whoever was heard in a round doesn't serve under a lower epoch.
     pub(super) fn check_open(&mut self, id: NodeId, dataset: DatasetId, epoch: Epoch) {
-        let Some(mine) = self.shown(id, dataset) else {
+        let others: Vec<_> = self
+            .truth
+            .open_nodes(dataset)
+            .filter(|(other, _)| *other != id)
+            .collect();
+        if others.is_empty() {
             return;
-        };
-        let open: Vec<_> = self.open_nodes(dataset).collect();
-        for (other_epoch, other) in open {
-            let Some(speaker) = self.brain(other).map(hwc_state_machine::StateMachine::me) else {
-                continue;
-            };
-            if other != id && other_epoch < epoch && mine.heard.contains(&speaker) {
-                self.violate(format!(
-                    "{other} was heard by {id} and still serves {dataset}"
-                ));
+        }
+        self.truth.tally.two_open += 1;
+        if !self.truth.is_faulty {
+            self.violate("S1", || {
+                format!("{id} opens dataset {dataset} beside {others:?} without any fault")
+            });
+        }
+        let heard = self.shown(id, dataset).map(|mine| mine.heard.clone());
+        for (other, other_epoch) in others {
+            let speaker = self.brain(other).map(StateMachine::me);
+            let was_heard = heard.as_ref().zip(speaker);
+            let was_heard = was_heard.is_some_and(|(heard, other)| heard.contains(&other));
+            if other_epoch < epoch && was_heard {
+                self.violate("S1", || {
+                    format!("{other} was heard by {id} and still serves dataset {dataset}")
+                });
             }
         }
     }
 
-    /// A replica takes nothing from a past epoch.
-    pub(super) fn check_commit(&mut self, id: NodeId, dataset: DatasetId, offer: &StreamOffer) {
-        if offer.epoch < self.row_seen(id, dataset) {
-            self.violate(format!(
-                "{id} takes a stream of {}, an old epoch",
-                counter(offer.epoch)
-            ));
+    /// S1: an epoch is claimed by the node that it names, and is above all that node has seen.
+    pub(super) fn check_begun(&mut self, id: NodeId, dataset: DatasetId, epoch: Epoch) {
+        let seen = self.row_seen(id, dataset);
+        if epoch.node != id || epoch < seen {
+            self.violate("S1", || {
+                format!(
+                    "{id} goes live for dataset {dataset} under {}",
+                    counter(epoch)
+                )
+            });
         }
     }
 
-    /// A copy is dropped only while two others hold all of it (or all others, if there are fewer).
-    pub(super) fn check_drop(&mut self, id: NodeId, dataset: DatasetId) {
-        let head = self
-            .on_disk(id, dataset)
-            .copy
-            .as_ref()
-            .map(|copy| copy.lineage.clone())
-            .unwrap_or_default();
-        let holds = |lineage: &Lineage| head.within(lineage);
-        let others = self
-            .nodes
-            .iter()
-            .filter(|(node, _)| **node != id)
-            .filter_map(|(_, node)| node.disk.datasets.get(&dataset)?.copy.as_ref())
-            .filter(|copy| holds(&copy.lineage))
-            .count();
-        if others < 2.min(self.nodes.len() - 1) {
-            self.violate(format!(
-                "{id} drops its copy of {dataset}, {others} are left"
-            ));
+    /// S1: no two nodes that know each other's newest records both serve.
+    pub(super) fn check_knowing_each_other(&mut self, id: NodeId, dataset: DatasetId) {
+        let open = self.truth.open.get(&dataset);
+        if open.is_none_or(|open| open.len() < 2) {
+            return;
+        }
+        let others: Vec<_> = self
+            .truth
+            .open_nodes(dataset)
+            .map(|(node, _)| node)
+            .collect();
+        let knows = |one: NodeId, other: NodeId| {
+            let Some(brain) = self.brain(one) else {
+                return false;
+            };
+            let shown = self.shown(other, dataset);
+            brain.serving(dataset).is_some()
+                && shown.is_some()
+                && brain.known_record(dataset, other) == shown
+        };
+        let both = others
+            .into_iter()
+            .filter(|other| *other != id)
+            .find(|other| knows(id, *other) && knows(*other, id));
+        if let Some(other) = both {
+            self.violate("S1", || {
+                format!("{id} and {other} serve dataset {dataset} and know it")
+            });
         }
     }
 
-    /// Every acknowledged write is on some disk.
-    pub(super) fn check_writes(&mut self, dataset: DatasetId) {
-        let lost = self.ghost.acknowledged.iter().find(|(of, write)| {
-            *of == dataset
-                && !self
-                    .nodes
-                    .values()
-                    .any(|node| node.disk.has_write(dataset, *write))
-        });
-        if let Some((_, write)) = lost {
-            self.violate(format!("write {write} to dataset {dataset} is on no disk"));
-        }
-    }
-
-    fn row_seen(&self, id: NodeId, dataset: DatasetId) -> Epoch {
+    pub(super) fn row_seen(&self, id: NodeId, dataset: DatasetId) -> Epoch {
         self.disk(id)
             .and_then(|disk| disk.datasets.get(&dataset)?.row.as_ref())
             .map(|row| row.seen)
             .unwrap_or_default()
-    }
-
-    pub(super) fn shown(&self, id: NodeId, dataset: DatasetId) -> Option<HolderRecord> {
-        let running = self.nodes.get(&id)?.running.as_ref()?;
-        running
-            .board
-            .get(&dataset)
-            .map(|(_, record)| record.clone())
     }
 }

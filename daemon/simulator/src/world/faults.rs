@@ -1,73 +1,60 @@
-//! What can be done to the cluster from outside: by fate, and by an administrator.
+//! What fate does to the cluster.
 
-use super::node::Running;
-use super::{
-    BootId, DatasetEvent, DatasetId, DatasetPolicy, Epoch, Event, ForNode, GAP_MS, NodeId,
-    RegistryView, Temper, World,
-};
+use super::happening::ForNode;
+use super::node::{Hardware, Running};
+use super::{Temper, World};
 use crate::disk::Disk;
-use hwc_api::balancing::{Balancing, NodeLoad};
-use hwc_api::ids::AccountId;
-use hwc_api::moves::MoveReason;
-use hwc_api::names::ZoneName;
+use crate::network::{Lane, Weather};
+use crate::registry::Order;
+use crate::time::ms;
+use crate::truth::Change;
+use hwc_api::ids::{BootId, DatasetId, NodeId};
+use hwc_api::ownership::Epoch;
 use hwc_api::time::WallTime;
-use hwc_state_machine::{ClusterFacts, InventoryItem, NodeFacts};
-use rand::Rng;
-use std::collections::BTreeMap;
+use hwc_state_machine::{Event, InventoryItem};
+use std::rc::Rc;
+use std::time::Duration;
 
 impl World {
     /// Starts a node that is down.
     pub fn boot(&mut self, id: NodeId) {
-        let boot = BootId(self.rng.random());
-        let brain = (self.brain)(id, self.timers.clone());
+        // Any 32 bits.
+        let boot = BootId(u32::try_from(self.dice.number(0..=u64::from(u32::MAX))).unwrap_or(0));
+        let brain = (self.brain)(id, self.tempo.timers.clone());
         let Some(node) = self
             .nodes
             .get_mut(&id)
-            .filter(|node| node.running.is_none())
+            .filter(|node| node.running.is_none() && !node.is_removed)
         else {
             return;
         };
         node.start += 1;
+        node.disk.starts += 1;
         node.frozen_since = None;
         node.deferred.clear();
-        node.running = Some(Running::new(brain));
+        node.running = Some(Running::new(boot, brain));
         self.label_leftovers(id, boot);
         let inventory = self.inventory(id);
-        let peers: Vec<_> = self
-            .nodes
-            .keys()
-            .copied()
-            .filter(|peer| *peer != id)
-            .collect();
-        for peer in peers {
-            self.reconnect(id, peer);
-        }
+        self.begin_exchange(id);
         self.tell(id, Event::Booted { boot, inventory });
-        let view = self.registry_for(id);
-        self.tell(id, Event::Registry(view));
-        let facts = self.facts();
-        self.tell(id, Event::Cluster(facts));
-        self.tell_later(id, 1, ForNode::AskForBoards);
+        self.tell_settings(id);
+        let pause = self.dice.span(self.temper.prune);
+        self.tell_later(id, pause, ForNode::Prune);
     }
 
     /// What a crash left in no snapshot gets one under a label that was never used.
     fn label_leftovers(&mut self, id: NodeId, boot: BootId) {
-        let Some(node) = self.nodes.get(&id) else {
+        let Some(disk) = self.disk(id) else {
             return;
         };
-        let dirty: Vec<_> = node
-            .disk
-            .datasets
-            .iter()
-            .filter_map(|(dataset, on_disk)| {
-                let copy = on_disk
-                    .copy
-                    .as_ref()
-                    .filter(|copy| !copy.dirty.is_empty())?;
-                Some((*dataset, copy.opened_under.counter))
-            })
-            .collect();
-        for (dataset, counter) in dirty {
+        let leftovers = disk.datasets.iter().filter_map(|(dataset, on_disk)| {
+            let copy = on_disk
+                .copy
+                .as_ref()
+                .filter(|copy| !copy.dirty.is_empty())?;
+            Some((*dataset, copy.opened_under.counter))
+        });
+        for (dataset, counter) in leftovers.collect::<Vec<_>>() {
             let epoch = Epoch {
                 counter,
                 node: id,
@@ -78,12 +65,8 @@ impl World {
     }
 
     fn inventory(&self, id: NodeId) -> Vec<InventoryItem> {
-        let Some(node) = self.nodes.get(&id) else {
-            return Vec::new();
-        };
-        node.disk
-            .datasets
-            .iter()
+        let datasets = self.disk(id).into_iter().flat_map(|disk| &disk.datasets);
+        datasets
             .map(|(dataset, on_disk)| InventoryItem {
                 dataset: *dataset,
                 row: on_disk.row.clone(),
@@ -91,22 +74,36 @@ impl World {
                 divergent: on_disk
                     .divergent
                     .iter()
-                    .map(|(lineage, _)| lineage.clone())
+                    .map(|kept| kept.lineage.clone())
                     .collect(),
                 head_taken_at: WallTime::default(),
             })
             .collect()
     }
 
+    /// Something went wrong just now.
+    fn note_fault(&mut self) {
+        self.truth.is_faulty = true;
+        self.truth.last_fault = self.now();
+    }
+
     /// A node dies; its disk stays.
     pub fn crash(&mut self, id: NodeId) {
-        self.ghost.is_faulty = true;
+        self.note_fault();
+        if self.running_ref(id).is_some() {
+            self.note(|| format!("{id} dies"));
+        }
+        self.end_running(id);
+    }
+
+    fn end_running(&mut self, id: NodeId) {
+        self.remove_all_gates(id);
         if let Some(node) = self.nodes.get_mut(&id) {
             node.running = None;
             node.frozen_since = None;
             node.deferred.clear();
         }
-        self.note(format!("{id} dies"));
+        self.watch.forget_moves(id);
     }
 
     /// A node loses its power: what was written since the last snapshots is gone too.
@@ -115,221 +112,231 @@ impl World {
         if let Some(node) = self.nodes.get_mut(&id) {
             for on_disk in node.disk.datasets.values_mut() {
                 if let Some(copy) = &mut on_disk.copy {
-                    let dirty = std::mem::take(&mut copy.dirty);
-                    copy.content.retain(|write| !dirty.contains(write));
+                    copy.dirty = Change::NONE;
                 }
             }
         }
-        self.forget_lost();
     }
 
-    /// A node dies with its disk; it will join again as a new one.
+    /// A node dies with its disk, and joins again, empty.
     pub fn wipe(&mut self, id: NodeId) {
         self.replace_disk(id, Disk::default());
-        self.registry_index += 1;
         if let Some(node) = self.nodes.get_mut(&id) {
-            node.join_index = self.registry_index;
+            node.settings = Rc::default();
+        }
+        if self.registry.newest().nodes.contains_key(&id) {
+            self.decree(&Order::JoinAgain(id));
         }
     }
 
     /// A node dies and comes back with this older image of its disk.
     pub fn replace_disk(&mut self, id: NodeId, disk: Disk) {
         self.crash(id);
-        self.note(format!("{id} has another disk"));
-        if let Some(node) = self.nodes.get_mut(&id) {
-            node.disk = disk;
-        }
-        self.ghost.shown_seen.retain(|(node, _), _| *node != id);
-        self.forget_lost();
+        self.note(|| format!("{id} has another disk"));
+        let Some(node) = self.nodes.get_mut(&id) else {
+            return;
+        };
+        let before = std::mem::replace(&mut node.disk, disk);
+        self.truth.disks_lost.insert(id, self.schedule.now());
+        self.truth.shown_seen.retain(|(node, _), _| *node != id);
+        self.hold_disk(id);
+        self.lose_disk(before);
     }
 
-    /// Nobody can keep a write whose last disk is gone.
-    fn forget_lost(&mut self) {
-        let nodes = &self.nodes;
-        self.ghost.acknowledged.retain(|(dataset, write)| {
-            nodes
-                .values()
-                .any(|node| node.disk.has_write(*dataset, *write))
-        });
+    /// The truth about who holds what, with everything on a disk that came to a node.
+    fn hold_disk(&mut self, id: NodeId) {
+        let Some(node) = self.nodes.get(&id) else {
+            return;
+        };
+        for (dataset, on_disk) in &node.disk.datasets {
+            let history = self.truth.histories.entry(*dataset).or_default();
+            let copy = on_disk.copy.iter().map(|copy| copy.tip);
+            for tip in copy.chain(on_disk.divergent.iter().map(|kept| kept.tip)) {
+                history.hold(tip);
+            }
+        }
+    }
+
+    /// Nobody can keep what was on the last disk that held it.
+    fn lose_disk(&mut self, disk: Disk) {
+        for (dataset, on_disk) in disk.datasets {
+            let history = self.truth.history(dataset);
+            let copy = on_disk.copy.into_iter().map(|copy| copy.tip);
+            for tip in copy.chain(on_disk.divergent.into_iter().map(|kept| kept.tip)) {
+                let gone = history.release(tip);
+                history.give_up(&gone);
+            }
+        }
+    }
+
+    /// A node was taken out of the cluster for good: it ends, and nobody counts its disk.
+    pub(super) fn take_out(&mut self, id: NodeId) {
+        self.note_fault();
+        self.end_running(id);
+        let Some(node) = self.nodes.get_mut(&id) else {
+            return;
+        };
+        node.is_removed = true;
+        let disk = std::mem::take(&mut node.disk);
+        self.truth.disks_lost.insert(id, self.schedule.now());
+        self.lose_disk(disk);
+        self.forget_removed(id);
     }
 
     /// A node stands still.
     pub fn freeze(&mut self, id: NodeId) {
-        let now = self.now;
-        self.ghost.is_faulty = true;
-        if let Some(node) = self.nodes.get_mut(&id).filter(|node| node.is_awake()) {
-            node.frozen_since = Some(now);
-            self.note(format!("{id} stands still"));
-        }
+        let now = self.now();
+        let Some(node) = self.nodes.get_mut(&id).filter(|node| node.is_awake()) else {
+            return;
+        };
+        node.frozen_since = Some(now);
+        self.note_fault();
+        self.note(|| format!("{id} stands still"));
     }
 
     /// A node goes on where it stood still. It notices if that was long.
     pub fn thaw(&mut self, id: NodeId) {
-        let now = self.now;
+        let now = self.now();
         let Some(node) = self.nodes.get_mut(&id) else {
             return;
         };
         let Some(since) = node.frozen_since.take() else {
             return;
         };
-        let length_ms = now - since;
+        let length = now.since(since);
         let deferred = std::mem::take(&mut node.deferred);
-        self.note(format!("{id} goes on after {length_ms} ms"));
-        if length_ms >= GAP_MS {
-            self.notice_gap(id, length_ms);
+        self.truth.last_fault = now;
+        self.note(|| format!("{id} goes on after {} ms", length.as_millis()));
+        if length >= self.tempo.gap {
+            self.notice_gap(id, length);
         }
         for what in deferred {
-            self.tell_later(id, 1, what);
+            self.tell_later(id, ms(1), what);
         }
     }
 
-    fn notice_gap(&mut self, id: NodeId, length_ms: u64) {
-        let peers: Vec<_> = self
-            .nodes
-            .keys()
-            .copied()
-            .filter(|peer| *peer != id)
-            .collect();
-        for peer in peers {
+    /// Before anything else: nobody is let through, and the brain is told.
+    fn notice_gap(&mut self, id: NodeId, length: Duration) {
+        for peer in self.others(id) {
             self.reconnect(id, peer);
         }
         if let Some(running) = self.running(id) {
-            running.detector.clear();
+            running.side.forget();
             running.had_gap = true;
-            let served: Vec<_> = running
-                .gates
-                .iter()
-                .map(|(dataset, gate)| (*dataset, gate.epoch))
-                .collect();
-            self.ghost.frozen_epochs.extend(served);
+            running.picture.up.clear();
+            running.picture.is_new = true;
+            let served = running.gates.iter();
+            let served: Vec<_> = served.map(|(id, gate)| (*id, gate.epoch)).collect();
+            self.truth.frozen_epochs.extend(served);
         }
+        self.truth_closes(id);
+        let length_ms = u64::try_from(length.as_millis()).unwrap_or(u64::MAX);
         self.tell(id, Event::Gap { length_ms });
-        let facts = self.facts();
-        self.tell(id, Event::Cluster(facts));
+        self.facts_are_due(id);
     }
 
-    /// Cuts the link between two nodes.
+    /// A node that woke up answers nothing before a new round; its gates stay where they are until
+    /// its brain fences them.
+    fn truth_closes(&mut self, id: NodeId) {
+        for open in self.truth.open.values_mut() {
+            open.remove(&id);
+        }
+    }
+
+    /// Cuts a link, both ways.
     pub fn cut(&mut self, one: NodeId, other: NodeId) {
-        self.ghost.is_faulty = true;
-        self.cut.insert((one.min(other), one.max(other)));
-        self.note(format!("{one} and {other} are cut"));
+        self.note(|| format!("{one} and {other} are cut"));
+        for lane in [Lane::Streams, Lane::Datagrams] {
+            self.cut_way(one, other, lane);
+            self.cut_way(other, one, lane);
+        }
+    }
+
+    /// Cuts one lane of a link, one way.
+    pub fn cut_way(&mut self, from: NodeId, to: NodeId, lane: Lane) {
+        self.note_fault();
+        self.network.cut(from, to, lane);
+    }
+
+    /// Mends a link, both ways.
+    pub fn mend(&mut self, one: NodeId, other: NodeId) {
+        self.truth.last_fault = self.now();
+        for lane in [Lane::Streams, Lane::Datagrams] {
+            self.network.mend(one, other, lane);
+            self.network.mend(other, one, lane);
+        }
     }
 
     /// Mends all links.
     pub fn mend_links(&mut self) {
-        if !self.cut.is_empty() {
-            self.cut.clear();
-            self.note("all links are mended".to_owned());
+        if self.network.mend_all() {
+            self.truth.last_fault = self.now();
+            self.note(|| "all links are mended".to_owned());
         }
     }
 
     /// A node's detector wrongly declares another unreachable, for a while.
-    pub fn mistake(&mut self, id: NodeId, peer: NodeId, milliseconds: u64) {
-        let until = self.now + milliseconds;
+    pub fn mistake(&mut self, id: NodeId, peer: NodeId, span: Duration) {
+        let until = self.now() + span;
         if let Some(running) = self.running(id) {
-            running.detector.entry(peer).or_default().mistaken_until = until;
-            self.ghost.is_faulty = true;
-            self.note(format!("{id} wrongly suspects {peer}"));
+            running.side.mistake(peer, until);
+            self.note_fault();
+            self.truth.last_fault = until;
+            self.note(|| format!("{id} wrongly suspects {peer}"));
         }
     }
 
-    /// The registry: a new dataset, or other members for an old one.
-    pub fn set_members(&mut self, dataset: DatasetId, replicas: Vec<NodeId>) {
-        self.registry_index += 1;
-        let created_index = self.registry_index;
-        self.note(format!("dataset {dataset} is to be on {replicas:?}"));
-        self.policies
-            .entry(dataset)
-            .or_insert_with(|| DatasetPolicy {
-                replicas: Vec::new(),
-                copies: 2,
-                created_index,
-                is_deleted: false,
-                unit: None,
-                pin: None,
-                hold_until: None,
-            })
-            .replicas = replicas;
-        self.spread_registry();
-    }
-
-    /// The registry: a dataset is deleted.
-    pub fn delete(&mut self, dataset: DatasetId) {
-        if let Some(policy) = self.policies.get_mut(&dataset) {
-            policy.is_deleted = true;
-            self.note(format!("dataset {dataset} is deleted"));
-        }
-        self.spread_registry();
-    }
-
-    /// An administrator moves a dataset to another node.
-    pub fn move_to(&mut self, dataset: DatasetId, to: NodeId) {
-        if let Some(live) = self.open_node(dataset) {
-            self.note(format!("dataset {dataset} is to move from {live} to {to}"));
-            self.tell_dataset(
-                live,
-                dataset,
-                DatasetEvent::MoveTo {
-                    node: to,
-                    reason: MoveReason::Asked(AccountId(1)),
-                },
-            );
+    /// A node's hardware gets better or worse.
+    pub fn set_hardware(&mut self, id: NodeId, change: impl FnOnce(&mut Hardware)) {
+        if let Some(node) = self.nodes.get_mut(&id) {
+            change(&mut node.hardware);
+            self.note_fault();
         }
     }
 
-    /// Another temper of the hardware.
+    /// What a node's hardware is like.
+    #[must_use]
+    pub fn hardware(&self, id: NodeId) -> Option<Hardware> {
+        self.nodes.get(&id).map(|node| node.hardware)
+    }
+
+    /// A node's wall clock jumps.
+    pub fn jump_clock(&mut self, id: NodeId, by_ms: i64) {
+        if let Some(node) = self.nodes.get_mut(&id) {
+            node.clock.wall_offset_ms += by_ms;
+            self.note(|| format!("the clock of {id} jumps by {by_ms} ms"));
+        }
+    }
+
+    /// A node's clocks run as they like. Only for nodes that have not run yet, or are down.
+    pub fn set_clock(&mut self, id: NodeId, drift_ppm: i64, wall_offset_ms: i64) {
+        if let Some(node) = self.nodes.get_mut(&id) {
+            node.clock.drift_ppm = drift_ppm;
+            node.clock.wall_offset_ms = wall_offset_ms;
+        }
+    }
+
+    /// Another temper of the nodes.
     pub fn set_temper(&mut self, temper: Temper) {
         self.temper = temper;
     }
 
-    fn spread_registry(&mut self) {
-        let ids: Vec<_> = self.nodes.keys().copied().collect();
-        for id in ids {
-            let delay = if self.ghost.is_faulty || self.temper.loss > 0.0 {
-                self.draw((1, 2_000))
-            } else {
-                self.draw((1, 50))
-            };
-            self.tell_later(id, delay, ForNode::Registry);
-        }
+    /// Another network.
+    pub fn set_weather(&mut self, weather: Weather) {
+        self.network.weather = weather;
     }
 
-    /// The cluster as every node is told it: all nodes fit to host, nobody to change the registry,
-    /// nothing to balance. So the brains do what they are asked for, and nothing by themselves.
-    pub(super) fn facts(&self) -> ClusterFacts {
-        let node = NodeFacts {
-            zone: ZoneName::default(),
-            is_hosting: true,
-            is_draining: false,
-            may_lack_copies: false,
-            is_up: true,
-            is_well: true,
-            cores: 4,
-            load: NodeLoad::default(),
-            memory_total_bytes: 1 << 34,
-            memory_available_bytes: 1 << 33,
-            pool_total_bytes: 1 << 40,
-            pool_free_bytes: 1 << 39,
-        };
-        ClusterFacts {
-            now: WallTime::default(),
-            balancing: Balancing {
-                is_on: false,
-                ..Balancing::default()
-            },
-            leader: None,
-            is_writable: false,
-            nodes: self.nodes.keys().map(|id| (*id, node.clone())).collect(),
-            moves: Vec::new(),
-        }
+    /// Everything that happens from here on is drawn anew.
+    pub fn reseed(&mut self, seed: u64) {
+        self.dice = crate::dice::Dice::new(seed, 1);
     }
 
-    /// The registry as it is, for this node.
-    pub(super) fn registry_for(&self, id: NodeId) -> RegistryView {
-        RegistryView {
-            my_join_index: self.nodes.get(&id).map_or(u64::MAX, |node| node.join_index),
-            datasets: self.policies.clone(),
-            moves: BTreeMap::new(),
-        }
+    /// The datasets that a node is live for.
+    #[must_use]
+    pub fn live_on(&self, id: NodeId) -> Vec<DatasetId> {
+        let open = self.truth.open.iter();
+        open.filter(|(_, nodes)| nodes.contains_key(&id))
+            .map(|(dataset, _)| *dataset)
+            .collect()
     }
 }

@@ -1,106 +1,197 @@
 //! One made-up node: its disk, and while it runs, its brain and its executor's memory.
 
-use crate::disk::{Content, Disk};
-use crate::world::ForNode;
-use hwc_api::ids::{DatasetId, NodeId};
-use hwc_api::ownership::{Epoch, HolderRecord, SnapshotId};
-use hwc_state_machine::{StateMachine, StreamId, StreamOffer, TransferId};
+use super::board::Picture;
+use super::happening::{ForNode, Stream};
+use super::simple::SimpleSide;
+use crate::clock::NodeClock;
+use crate::disk::Disk;
+use crate::registry::Settings;
+use crate::time::Moment;
+use crate::truth::Point;
+use hwc_api::ids::{BootId, DatasetId, NodeId};
+use hwc_api::ownership::{Epoch, SnapshotId};
+use hwc_state_machine::{
+    MoveStatus, PersistToken, PersistedRow, StateMachine, StreamId, TransferId,
+};
 use std::collections::{BTreeMap, BTreeSet};
+use std::rc::Rc;
 
 /// One node.
+#[derive(Clone)]
 pub(super) struct Node {
     pub(super) disk: Disk,
-    /// Counts starts; what was meant for an earlier one is void.
+    /// The registry as far as it has come here; it is on disk.
+    pub(super) settings: Rc<Settings>,
+    pub(super) hardware: Hardware,
+    pub(super) clock: NodeClock,
+    /// Counts starts of this run; what was meant for an earlier one is void.
     pub(super) start: u32,
-    pub(super) join_index: u64,
     pub(super) running: Option<Running>,
-    pub(super) frozen_since: Option<u64>,
+    pub(super) frozen_since: Option<Moment>,
     /// What came while it stood still.
     pub(super) deferred: Vec<ForNode>,
+    /// It was taken out of the cluster for good.
+    pub(super) is_removed: bool,
+}
+
+/// What a node is made of.
+#[derive(Debug, Clone, Copy)]
+pub struct Hardware {
+    /// How many times slower its disk is than a good one.
+    pub slowness: u32,
+    /// Its pool has no room.
+    pub is_full: bool,
+    /// Processors.
+    pub cores: u32,
+    /// Memory, bytes.
+    pub memory_bytes: u64,
+    /// Its pool, bytes.
+    pub pool_bytes: u64,
+}
+
+impl Hardware {
+    /// An ordinary server.
+    pub const ORDINARY: Self = Self {
+        slowness: 1,
+        is_full: false,
+        cores: 8,
+        memory_bytes: 64 << 30,
+        pool_bytes: 1 << 40,
+    };
 }
 
 /// The memory of a running node.
+#[derive(Clone)]
 pub(super) struct Running {
+    pub(super) boot: BootId,
     pub(super) brain: StateMachine,
     pub(super) gates: BTreeMap<DatasetId, Gate>,
-    pub(super) board: BTreeMap<DatasetId, (u64, HolderRecord)>,
-    pub(super) next_version: u64,
-    /// Newest record taken from each peer: its start, its version.
-    pub(super) heard: BTreeMap<(NodeId, DatasetId), (u32, u64)>,
-    pub(super) lacks_board: BTreeSet<NodeId>,
-    pub(super) detector: BTreeMap<NodeId, Detected>,
-    pub(super) incoming: BTreeMap<StreamId, Incoming>,
-    pub(super) outgoing: BTreeMap<TransferId, NodeId>,
+    /// Datasets whose services are being stopped.
+    pub(super) fencing: BTreeSet<DatasetId>,
+    pub(super) rows: Rows,
     pub(super) retain: BTreeMap<DatasetId, BTreeSet<SnapshotId>>,
+    pub(super) incoming: BTreeMap<StreamId, Incoming>,
+    pub(super) outgoing: BTreeMap<TransferId, Outgoing>,
+    /// Divergent copies that are on their way, by then at the latest.
+    pub(super) pushing: BTreeMap<(NodeId, DatasetId, Point), Moment>,
+    /// How often something was sent since the last acknowledgement.
+    pub(super) unanswered: BTreeMap<(NodeId, DatasetId), u32>,
     pub(super) next_stream: u64,
-    pub(super) tick_at: Option<u64>,
+    pub(super) tick_at: Option<Moment>,
+    pub(super) facts_at: Option<Moment>,
+    pub(super) facts_told_at: Option<Moment>,
     /// Whether it stood still for too long since its start.
     pub(super) had_gap: bool,
-    /// Rows are written in order: not before this moment.
-    pub(super) rows_until: u64,
+    pub(super) picture: Picture,
+    /// Requests that wait at its front door, by dataset.
+    pub(super) waiting: BTreeMap<DatasetId, Vec<u64>>,
+    /// Moves from here, as the brain told of them last.
+    pub(super) moves: BTreeMap<DatasetId, MoveStatus>,
+    pub(super) side: SimpleSide,
 }
 
 /// What the executor serves.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Gate {
     pub(super) epoch: Epoch,
-    pub(super) is_open: bool,
+    pub(super) state: GateState,
+    /// Requests that are being carried out.
+    pub(super) running: u32,
+    /// A snapshot is scheduled.
+    pub(super) is_snapshot_due: bool,
 }
 
-/// What the detector thinks of a peer.
-#[derive(Debug, Clone, Copy, Default)]
-pub(super) struct Detected {
-    pub(super) is_alive: Option<bool>,
-    pub(super) silent_since: Option<u64>,
-    /// Wrongly suspected until this moment.
-    pub(super) mistaken_until: u64,
+/// What a gate lets through.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum GateState {
+    /// Nothing yet: services are being started.
+    Opening,
+    /// Requests.
+    Open,
+    /// What runs already.
+    Closing,
+    /// Nothing at all: what is on disk is final until the gate is opened again.
+    Quiet,
+}
+
+/// Rows on their way to the disk: one transaction at a time, whatever came meanwhile in the next.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Rows {
+    pub(super) waiting: BTreeMap<DatasetId, (PersistedRow, PersistToken)>,
+    pub(super) is_writing: bool,
 }
 
 /// A stream that is coming in.
 #[derive(Debug, Clone)]
 pub(super) struct Incoming {
-    pub(super) dataset: DatasetId,
     pub(super) from: NodeId,
-    pub(super) session: u64,
-    pub(super) transfer: TransferId,
-    pub(super) offer: StreamOffer,
-    pub(super) payload: Content,
+    /// The sender's start.
+    pub(super) start: u32,
+    pub(super) connection: u64,
+    pub(super) stream: Rc<Stream>,
+}
+
+/// A stream that is going out.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Outgoing {
+    pub(super) to: NodeId,
+    pub(super) dataset: DatasetId,
+    pub(super) epoch: Epoch,
 }
 
 impl Node {
-    pub(super) fn new(join_index: u64) -> Self {
+    pub(super) fn new(settings: Rc<Settings>, hardware: Hardware, clock: NodeClock) -> Self {
         Self {
             disk: Disk::default(),
+            settings,
+            hardware,
+            clock,
             start: 0,
-            join_index,
             running: None,
             frozen_since: None,
             deferred: Vec::new(),
+            is_removed: false,
         }
     }
 
-    pub(super) fn is_awake(&self) -> bool {
+    pub(super) const fn is_awake(&self) -> bool {
         self.running.is_some() && self.frozen_since.is_none()
     }
 }
 
 impl Running {
-    pub(super) fn new(brain: StateMachine) -> Self {
+    pub(super) fn new(boot: BootId, brain: StateMachine) -> Self {
         Self {
+            boot,
             brain,
             gates: BTreeMap::new(),
-            board: BTreeMap::new(),
-            next_version: 0,
-            heard: BTreeMap::new(),
-            lacks_board: BTreeSet::new(),
-            detector: BTreeMap::new(),
+            fencing: BTreeSet::new(),
+            rows: Rows::default(),
+            retain: BTreeMap::new(),
             incoming: BTreeMap::new(),
             outgoing: BTreeMap::new(),
-            retain: BTreeMap::new(),
+            pushing: BTreeMap::new(),
+            unanswered: BTreeMap::new(),
             next_stream: 0,
             tick_at: None,
+            facts_at: None,
+            facts_told_at: None,
             had_gap: false,
-            rows_until: 0,
+            picture: Picture::default(),
+            waiting: BTreeMap::new(),
+            moves: BTreeMap::new(),
+            side: SimpleSide::default(),
         }
+    }
+
+    /// Whether services of a dataset are being started or stopped.
+    pub(super) fn is_switching(&self, dataset: DatasetId) -> bool {
+        let gate = self.gates.get(&dataset);
+        self.fencing.contains(&dataset) || gate.is_some_and(|gate| gate.state != GateState::Open)
+    }
+
+    /// The epoch under which the executor serves a dataset, its gate open or closed.
+    pub(super) fn gate_epoch(&self, dataset: DatasetId) -> Option<Epoch> {
+        self.gates.get(&dataset).map(|gate| gate.epoch)
     }
 }

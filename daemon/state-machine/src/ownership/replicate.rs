@@ -4,6 +4,7 @@
 use super::view::View;
 use super::{Context, Ownership, Role, Sending, Sent, Transfer};
 use crate::action::Command;
+use crate::bugs::Bug;
 use crate::event::ReplicateFailure;
 use crate::row::TransferId;
 use crate::time::Millis;
@@ -35,7 +36,8 @@ impl Ownership {
             };
             let id = context.counters.transfer_id();
             let parent = parent.filter(|_| !transfer.send_whole);
-            if let Some(head) = lineage.head() {
+            let is_kept = !context.bugs.has(Bug::SendingNotKept);
+            if let Some(head) = lineage.head().filter(|_| is_kept) {
                 transfer.offer(head);
             }
             let has_bytes = match (parent, self.views.get(&to).and_then(View::copy)) {

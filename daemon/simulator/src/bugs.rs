@@ -1,0 +1,50 @@
+//! Brains that break one rule of the protocol each: every one of them must turn seeds red. A check
+//! that can't fail proves nothing.
+
+use crate::world::BrainFactory;
+use hwc_api::ids::NodeId;
+use hwc_state_machine::{Bug, StateMachine, Timers};
+
+/// A brain that breaks a rule.
+#[derive(Debug, Clone, Copy)]
+pub struct SeededBug {
+    /// What the rule is called in the brain.
+    pub name: &'static str,
+    /// Makes such a brain.
+    pub brain: BrainFactory,
+}
+
+macro_rules! seeded {
+    ($($bug:ident),+ $(,)?) => {
+        &[$({
+            fn brain(node: NodeId, timers: Timers) -> StateMachine {
+                StateMachine::new(node, timers).with_bugs([Bug::$bug])
+            }
+            SeededBug { name: stringify!($bug), brain }
+        }),+]
+    };
+}
+
+/// All rules that can be broken.
+pub const ALL: &[SeededBug] = seeded![
+    NoFenceOnGap,
+    EpochNotCompared,
+    ParentNotChecked,
+    SeenNotPersisted,
+    LoserNotFiled,
+    NoRound,
+    AcknowledgedWithoutFence,
+    NoContest,
+    MoveBudgetIgnored,
+    CoolDownIgnored,
+    VetoWindowSkipped,
+    SetTrimmedUnconfirmed,
+    TargetNotChecked,
+    SendingNotKept,
+];
+
+/// The bug of this name.
+#[must_use]
+pub fn named(name: &str) -> Option<&'static SeededBug> {
+    ALL.iter().find(|bug| bug.name == name)
+}
