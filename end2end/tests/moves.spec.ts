@@ -164,7 +164,7 @@ test('voters: who they are, and no living node is given up', async ({ page, admi
   await bringSession(page.context(), admin.token);
   await open(page, '/voters');
   await expect(page.getByText('Settings can be changed', { exact: true })).toBeVisible();
-  await expect(page.getByText(/^3 of 3 voters answer; 2 are needed\. 1 more may fail\.$/)).toBeVisible();
+  await expect(page.getByText(/^Voters that answer: 3 of 3; needed: 2\. 1 more may fail\.$/)).toBeVisible();
   for (const node of cluster.nodes) {
     const row = page.getByRole('row').filter({ has: page.getByRole('link', { name: node.name }) });
     await expect(row).toContainText('Votes');

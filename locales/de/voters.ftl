@@ -3,14 +3,14 @@
 voters-title = Stimmberechtigte
 voters-writable = Einstellungen lassen sich ändern
 voters-on-edge = Einstellungen lassen sich ändern, aber kein Stimmberechtigter darf mehr ausfallen
-voters-read-only = Einstellungen sind schreibgeschützt
-voters-counts = { $answering } von { $voters } Stimmberechtigten antworten; { $needed } sind nötig.
+voters-read-only = Einstellungen sind nur lesbar
+voters-counts = Stimmberechtigte, die antworten: { $answering } von { $voters }; nötig: { $needed }.
 voters-may-fail = { $count ->
-    [0] Fällt noch einer aus, werden die Einstellungen schreibgeschützt. Websites und Ausfallschutz laufen weiter.
+    [0] Fällt noch einer aus, sind die Einstellungen nur noch lesbar. Websites und Übernahmen laufen weiter.
     [one] { $count } weiterer darf ausfallen.
    *[other] { $count } weitere dürfen ausfallen.
 }
-voters-no-majority = Websites und Ausfallschutz laufen weiter. Starten Sie die fehlenden Knoten; sind sie endgültig fort, geben Sie sie auf.
+voters-no-majority = Websites und Übernahmen laufen weiter. Starten Sie die fehlenden Knoten; sind sie endgültig fort, geben Sie sie auf.
 voters-no-leader = Sie einigen sich, wer die Änderungen ordnet. Das dauert Sekunden.
 standing-lost-settings = Der Knoten hinter dieser Seite hat Einstellungen verloren, die er bestätigt hatte. Entfernen Sie ihn aus dem Cluster, und lassen Sie ihn neu beitreten.
 standing-outdated = Die Einstellungen enthalten, was der Knoten hinter dieser Seite nicht versteht, weil er zu alt ist. Aktualisieren Sie ihn.
@@ -28,7 +28,7 @@ voters-how = Wie Einstellungen bewahrt werden
 voters-how-majority = Stimmberechtigte bewahren die Einstellungen gemeinsam: Eine Änderung gilt, sobald mehr als die Hälfte sie auf der Platte hat. Der Cluster wählt bis zu sieben.
 voters-how-learners = Alle anderen Knoten folgen. Einer rückt nach, wenn ein Stimmberechtigter ausfällt.
 voters-how-witness = Ein Zeuge hält keine Websites und stimmt nur ab: Ein kleiner dritter Server macht zwei Knoten sicher. Schalten Sie dazu auf einem Knoten das Hosting aus.
-voters-how-sites = Websites und Ausfallschutz warten nie auf die Einstellungen.
+voters-how-sites = Websites und Übernahmen warten nie auf die Einstellungen.
 
 ## Verlorene Knoten
 

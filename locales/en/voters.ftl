@@ -4,7 +4,7 @@ voters-title = Voters
 voters-writable = Settings can be changed
 voters-on-edge = Settings can be changed, but no more voter may fail
 voters-read-only = Settings are read-only
-voters-counts = { $answering } of { $voters } voters answer; { $needed } are needed.
+voters-counts = Voters that answer: { $answering } of { $voters }; needed: { $needed }.
 voters-may-fail = { $count ->
     [0] If one more fails, settings become read-only. Sites and failover go on.
     [one] { $count } more may fail.

@@ -222,10 +222,12 @@ fn row(node: &NodeView, registry: &RegistryView) -> impl IntoView + use<> {
 fn part(id: NodeId, registry: &RegistryView) -> String {
     let is_in = |nodes: &[hwc_api::v1::NodeRef]| nodes.iter().any(|node| node.id == id);
     if is_in(&registry.voters) {
-        let is_leader = registry
-            .leader
-            .as_ref()
-            .is_some_and(|leader| leader.id == id);
+        // Without a majority nobody orders anything, whoever did so last.
+        let is_leader = registry.is_writable
+            && registry
+                .leader
+                .as_ref()
+                .is_some_and(|leader| leader.id == id);
         match (is_leader, is_in(&registry.witnesses)) {
             (true, true) => tr!("part-leader-witness"),
             (true, false) => tr!("part-leader"),

@@ -119,7 +119,7 @@ async fn voters_say_whether_settings_can_be_changed_and_who_is_missing() {
     let got = panel.get("/voters", &[JUN]).await;
     let texts = [
         "Settings are read-only",
-        "1 of 3 voters answer; 2 are needed.",
+        "Voters that answer: 1 of 3; needed: 2.",
         "Witness: votes only",
         "88,412",
         r#"href="/voters/lost""#,
