@@ -186,6 +186,9 @@ pub fn get(target: &Target, path: &str) -> io::Result<(u16, String)> {
 }
 
 /// Moves this thread into a network namespace.
-pub(crate) fn enter(namespace: &Path) -> io::Result<()> {
+///
+/// # Errors
+/// When there is none, or this program may not.
+pub fn enter(namespace: &Path) -> io::Result<()> {
     setns(File::open(namespace)?, CloneFlags::CLONE_NEWNET).map_err(io::Error::from)
 }
