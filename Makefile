@@ -2,7 +2,7 @@
 # Debian 12 or 13 machine with git, make, curl and rustup's Rust; both may be run again at any time.
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build demo demo-down test check bench bench-failover bench-calm bench-move bench-proxy simulate soak clean-lab
+.PHONY: help setup build build-release demo demo-down test check bench bench-failover bench-calm bench-move bench-proxy simulate soak clean-lab
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 18
@@ -27,14 +27,17 @@ test: build check ## Everything that must hold, the journey in a real browser in
 
 bench: bench-failover bench-move bench-proxy ## All benchmarks; each prints a table and writes target/bench/<name>.json
 
-bench-move: build ## A hundred moves of a site under load
-	@target/debug/hwc-bench-move
+build-release: setup ## The same as they are shipped: optimised
+	@tools/build.sh release
 
-bench-failover: build ## Twenty kills of a live node under load
-	@target/debug/hwc-bench-failover
+bench-move: build-release ## A hundred moves of a site under load
+	@target/release/hwc-bench-move
 
-bench-calm: build ## An hour of lost packets and nodes that stand still: nothing may fail over for nothing
-	@target/debug/hwc-bench-calm
+bench-failover: build-release ## Twenty kills of a live node under load
+	@target/release/hwc-bench-failover
+
+bench-calm: build-release ## An hour of lost packets and nodes that stand still: nothing may fail over for nothing
+	@target/release/hwc-bench-calm
 
 bench-proxy: ## The front door's work per request beside HAProxy, nginx and Apache
 	@tools/bench-proxy.sh
@@ -46,8 +49,9 @@ simulate: ## Two thousand simulated clusters, half an hour each, then every seed
 SEEDS ?= 20000
 MINUTES ?= 30
 FROM ?= 100000
-soak: ## Any number of simulated clusters: SEEDS=..., MINUTES=... each, the first one FROM=...
+soak: ## Any number of simulated clusters, and a day of the group alone: SEEDS=..., MINUTES=... each, the first one FROM=...
 	@$(SIMULATE) --seeds $(SEEDS) --minutes $(MINUTES) --from $(FROM) --output target/bench/soak.json
+	@HWC_FUZZ_CASES=20000 HWC_SIM_HOURS=24 cargo test --quiet -p hwc-group --test fuzz --test simulation
 
 clean-lab: ## Remove labs that a crash left behind
 	@target/debug/hwc-lab gc

@@ -1,6 +1,13 @@
 #!/usr/bin/env bash
-# Builds the programs and the panel for the demo and the tests.
+# tools/build.sh [dev|release]: the programs and the panel. The demo and the tests take the first;
+# the benchmarks on real nodes measure what is shipped, the second.
 . "$(dirname "$0")/lib.sh"
-step "Programs: hwcd, hwc, hwc-panel, hwc-lab, hwc-demo" cargo build -p hwcd -p hwc-panel -p hwc-lab
-step "Panel for the browser" tools/build-panel.sh dev
+mode=${1:-dev}
+case $mode in
+  dev) profile=() ;;
+  release) profile=(--release) ;;
+  *) echo "usage: tools/build.sh [dev|release]" >&2; exit 2 ;;
+esac
+step "Programs: hwcd, hwc, hwc-panel, hwc-lab, hwc-demo" cargo build "${profile[@]}" -p hwcd -p hwc-panel -p hwc-lab
+step "Panel for the browser" tools/build-panel.sh "$mode"
 finish "Built"

@@ -124,7 +124,8 @@ test.describe('creating a site', () => {
     const foreign = await admin.createSite(others);
     const before = await names(signedIn);
     await open(page, '/sites/new');
-    for (const taken of [mine, others, others.toUpperCase()]) {
+    // In this order each refusal differs from the one before it, which is still shown.
+    for (const taken of [others, mine, others.toUpperCase()]) {
       await page.getByLabel('Domain').fill(taken);
       await page.getByRole('button', { name: 'Create site' }).click();
       await expectRefusal(page.getByLabel('Domain'), `${taken.toLowerCase()} belongs to a site already.`);

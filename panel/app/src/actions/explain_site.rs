@@ -6,11 +6,12 @@ use hwc_api::ids::SiteId;
 use leptos::prelude::*;
 
 /// What the node that serves a site knows about why it is there. Candidates are named to
-/// administrators only.
+/// administrators only. A refusal is part of the answer: that no node serves a site just now is
+/// ordinary, and browsers complain of calls that fail.
 ///
 /// # Errors
-/// There is no such site in sight, no node serves it just now, or nobody answered.
+/// The panel did not answer.
 #[server(prefix = "/do", endpoint = "explain-site")]
-pub async fn explain_site(site: SiteId) -> Result<Explanation, Refusal> {
-    crate::server::ask(&hwc_api::v1::ExplainSite { site }).await
+pub async fn explain_site(site: SiteId) -> Result<Result<Explanation, Refusal>, Refusal> {
+    Ok(crate::server::ask(&hwc_api::v1::ExplainSite { site }).await)
 }

@@ -41,11 +41,11 @@ pub fn WhyHere(
             <Suspense fallback=|| view! { <Skeleton/> }>
                 {move || Suspend::new(async move {
                     match explanation.await {
-                        Ok(explanation) => {
+                        Ok(Ok(explanation)) => {
                             let parts = explanation.datasets.iter();
                             parts.map(|part| explained(live, site, part)).collect_view().into_any()
                         }
-                        Err(refusal) => {
+                        Ok(Err(refusal)) | Err(refusal) => {
                             view! {
                                 <div class="card-b"><RefusalBanner refusal=Signal::stored(Some(refusal))/></div>
                             }
