@@ -46,8 +46,8 @@ const BY_SCENARIOS: &[(&str, &str)] = &[
 ];
 
 /// Rules about which moves are begun: the brain's own tables (`planner/tests`) switch them off one by
-/// one. Neither 600 seeds nor a journey of ours tells them from sound ones; what they guard is rare
-/// here, and harms no data.
+/// one. No seed and no journey of ours is known to tell them from sound ones; what they guard harms no
+/// data.
 const BY_THE_BRAINS_TABLES: &[&str] = &[
     "MoveBudgetIgnored",
     "CoolDownIgnored",

@@ -110,6 +110,12 @@ fn main() -> Result<()> {
         calm.round(name, progress)?;
     }
     lab.heal()?;
+    // Nothing is found where nothing was seen.
+    ensure!(
+        calm.known.len() > DOMAINS.len(),
+        "only {} of the sites' datasets were seen live",
+        calm.known.len()
+    );
     let figures = calm.figures;
     say(&format!(
         "\nminutes  loss  freezes  failovers of frozen nodes  false failovers\n{:>7}  {:>3}%  {:>7}  {:>25}  {:>15}",

@@ -86,9 +86,10 @@ fn main() -> Result<()> {
         std::thread::sleep(BETWEEN);
     }
     let visits = visitors.finish().map_err(|error| anyhow!(error))?;
-    ensure!(failed_moves == 0, "{failed_moves} moves came to nothing");
     let rows = rows(&namespace, &nodes)?;
-    report(&lab, &visits, &rows, arguments.moves, &arguments.output)
+    report(&lab, &visits, &rows, arguments.moves, &arguments.output)?;
+    ensure!(failed_moves == 0, "{failed_moves} moves came to nothing");
+    Ok(())
 }
 
 /// Two hundred requests a second, as the issue wants them.

@@ -4,6 +4,7 @@
 mod activity;
 mod badge;
 mod bar;
+mod confirm_field;
 mod copy_button;
 mod dialog;
 mod elapsed;
@@ -40,6 +41,7 @@ mod why_here;
 pub use activity::ActivityButton;
 pub use badge::{Badge, HealthBadge, StateBadge};
 pub use bar::{Bar, Meter};
+pub use confirm_field::ConfirmField;
 pub use copy_button::CopyButton;
 pub use dialog::Dialog;
 pub use elapsed::Elapsed;

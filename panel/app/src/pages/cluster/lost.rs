@@ -1,8 +1,10 @@
 //! Nodes that are gone for good: which, what giving them up means, and the form that does it. The
 //! choice travels in the address (`?node=2&node=3`), so that it works without JavaScript.
 
-use crate::actions::{DeclareLost, is_repeated, lost_names, preview_lost};
-use crate::components::{Crumb, Empty, Glyph, Icon, Place, RefusalBanner, Screen, Skeleton};
+use crate::actions::{DeclareLost, lost_names, preview_lost};
+use crate::components::{
+    ConfirmField, Crumb, Empty, Glyph, Icon, Place, RefusalBanner, Screen, Skeleton,
+};
 use crate::i18n::format;
 use crate::live::{Live, use_live};
 use crate::pages::{refusal_of, sign_in_when_asked};
@@ -133,19 +135,7 @@ fn LostForm(nodes: String, meant: DeclareLostView) -> impl IntoView {
     let refusal = refusal_of(declare);
     sign_in_when_asked(refusal);
     let names = lost_names(&meant);
-    let expected = names.clone();
-    let is_mismatch = Memo::new(move |_| {
-        refusal.with(|refusal| {
-            refusal
-                .as_ref()
-                .is_some_and(|refusal| refusal.field() == Some("confirm"))
-        })
-    });
-    let typed = RwSignal::new(String::new());
-    let can_compare = RwSignal::new(false);
-    Effect::new(move |_| can_compare.set(true));
-    let is_blocked =
-        move || can_compare.get() && typed.with(|typed| !is_repeated(typed, &expected));
+    let is_confirmed = RwSignal::new(true);
     view! {
         <section class="card narrow">
             <ActionForm action=declare>
@@ -153,34 +143,19 @@ fn LostForm(nodes: String, meant: DeclareLostView) -> impl IntoView {
                 <div class="dialog-b stackv">
                     <ul class="cons">{meaning(&meant)}</ul>
                     <RefusalBanner refusal fields=&["confirm"]/>
-                    <div class="field">
-                        <label for="confirm">
-                            <span>{tr!("lost-confirm")} " " <span class="code-b ltr">{names.clone()}</span></span>
-                        </label>
-                        <input
-                            class="in ltr"
-                            id="confirm"
-                            name="confirm"
-                            autocomplete="off"
-                            autocapitalize="none"
-                            spellcheck="false"
-                            required
-                            aria-invalid=move || is_mismatch.get().then_some("true")
-                            aria-describedby="confirm-error"
-                            prop:value=move || typed.get()
-                            on:input=move |event| typed.set(event_target_value(&event))
-                        />
-                        <p class="err" id="confirm-error" hidden=move || !is_mismatch.get()>
-                            <Icon glyph=Glyph::Failed/>
-                            <span>{tr!("lost-mismatch")}</span>
-                        </p>
-                    </div>
+                    <ConfirmField
+                        label=tr!("lost-confirm")
+                        names=names.clone()
+                        mismatch=tr!("lost-mismatch")
+                        refusal
+                        is_confirmed
+                    />
                 </div>
                 <div class="dialog-f">
                     <a class="btn" href="/voters">{tr!("lost-keep")}</a>
                     <button
                         class="btn btn-danger solid"
-                        disabled=is_blocked
+                        disabled=move || !is_confirmed.get()
                         aria-busy=move || declare.pending().get().then_some("true")
                     >
                         {tr!("lost-button", nodes = names)}
