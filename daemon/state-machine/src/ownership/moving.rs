@@ -3,6 +3,7 @@
 //!
 //! Which dataset moves, where and when is the planner's business; here is how.
 
+use super::view::is_serving;
 use super::{Context, Move, MoveEnd, MoveGate, Ownership, Role};
 use crate::action::Command;
 use crate::event::PeerMessage;
@@ -116,9 +117,7 @@ impl Ownership {
         });
         self.move_end = Some(MoveEnd::Promoted { epoch });
         self.fence(false, context);
-        // The target goes first; this node claims only if the promotion came to nothing.
-        let target_first = context.now.plus(context.timers.ask_ms);
-        self.backoff.until = self.backoff.until.max(target_first);
+        self.let_target_go_first(context);
     }
 
     /// T12: nothing was promised, so the same epoch goes on.
@@ -183,6 +182,33 @@ impl Ownership {
         if to == context.me && may_serve && self.seen() == epoch && holds_all {
             self.start_claim(true, context);
         }
+    }
+
+    /// A peer that was handing over has stopped, and its target is not heard to serve yet: its
+    /// promotion may take longer than this news. The target goes first; should it never come to
+    /// serve (it died, the promotion was lost), the next round begins that much later.
+    pub(super) fn heed_hand_over(
+        &mut self,
+        from: NodeId,
+        record: &HolderRecord,
+        context: &Context<'_>,
+    ) {
+        let before = self.known(from, context.peers);
+        let to = before
+            .filter(|before| is_serving(before) && before.boot == record.boot)
+            .filter(|_| !is_serving(record) && !record.is_contending)
+            .and_then(|before| before.moving_to);
+        let is_awaited =
+            to.is_some_and(|to| to != context.me.node && context.peers.alive_since(to).is_some());
+        if is_awaited {
+            self.let_target_go_first(context);
+        }
+    }
+
+    /// This node claims only if a promotion comes to nothing.
+    fn let_target_go_first(&mut self, context: &Context<'_>) {
+        let target_first = context.now.plus(context.timers.ask_ms);
+        self.backoff.until = self.backoff.until.max(target_first);
     }
 
     pub(super) fn follows(&self, record: &HolderRecord, epoch: Epoch) -> bool {

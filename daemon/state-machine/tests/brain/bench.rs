@@ -289,6 +289,12 @@ impl Bench {
         }))
     }
 
+    /// The registry wants these to hold the dataset.
+    pub fn members(&mut self, members: &[NodeId]) -> Vec<Command> {
+        self.policy.replicas = members.to_vec();
+        self.registry()
+    }
+
     /// The registry deletes the dataset.
     pub fn delete(&mut self) -> Vec<Command> {
         self.policy.is_deleted = true;
