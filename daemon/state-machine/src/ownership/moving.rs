@@ -8,6 +8,7 @@ use super::{Context, Move, MoveEnd, MoveGate, Ownership, Role};
 use crate::action::Command;
 use crate::event::PeerMessage;
 use crate::moves::CallOff;
+use crate::time::Millis;
 use hwc_api::ids::NodeId;
 use hwc_api::moves::MovePhase;
 use hwc_api::ownership::{Epoch, HolderRecord, Lineage, Speaker};
@@ -117,7 +118,7 @@ impl Ownership {
         });
         self.move_end = Some(MoveEnd::Promoted { epoch });
         self.fence(false, context);
-        self.let_target_go_first(context);
+        self.let_go_first(to.node, context);
     }
 
     /// T12: nothing was promised, so the same epoch goes on.
@@ -184,9 +185,8 @@ impl Ownership {
         }
     }
 
-    /// A peer that was handing over has stopped, and its target is not heard to serve yet: its
-    /// promotion may take longer than this news. The target goes first; should it never come to
-    /// serve (it died, the promotion was lost), the next round begins that much later.
+    /// A peer that was handing over has stopped, and its target is not heard to serve yet: the
+    /// promotion may take longer than this news.
     pub(super) fn heed_hand_over(
         &mut self,
         from: NodeId,
@@ -198,17 +198,23 @@ impl Ownership {
             .filter(|before| is_serving(before) && before.boot == record.boot)
             .filter(|_| !is_serving(record) && !record.is_contending)
             .and_then(|before| before.moving_to);
-        let is_awaited =
-            to.is_some_and(|to| to != context.me.node && context.peers.alive_since(to).is_some());
-        if is_awaited {
-            self.let_target_go_first(context);
+        if let Some(to) = to.filter(|to| *to != context.me.node) {
+            self.let_go_first(to, context);
         }
     }
 
-    /// This node claims only if a promotion comes to nothing.
-    fn let_target_go_first(&mut self, context: &Context<'_>) {
-        let target_first = context.now.plus(context.timers.ask_ms);
-        self.backoff.until = self.backoff.until.max(target_first);
+    /// The target of a planned move goes first: this node claims only if the promotion came to
+    /// nothing (the target died, the message was lost).
+    fn let_go_first(&mut self, target: NodeId, context: &Context<'_>) {
+        let until = context.now.plus(context.timers.ask_ms);
+        self.handed_to = Some((target, until));
+    }
+
+    /// How long the target of a planned move is let go first, as long as it is alive.
+    pub(super) fn target_first_until(&self, context: &Context<'_>) -> Millis {
+        self.handed_to
+            .filter(|(target, _)| context.peers.alive_since(*target).is_some())
+            .map_or(Millis::default(), |(_, until)| until)
     }
 
     pub(super) fn follows(&self, record: &HolderRecord, epoch: Epoch) -> bool {

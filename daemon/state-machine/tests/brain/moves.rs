@@ -113,6 +113,9 @@ fn t1_other_holders_let_the_target_of_a_hand_over_go_first() {
     assert_eq!(bench.phase(), Phase::Replica, "the target goes first");
     bench.wait(200);
     assert_eq!(bench.phase(), Phase::Claiming, "it never came");
+    let mut bench = after_hand_over(C, true);
+    bench.suspect(C);
+    assert_eq!(bench.phase(), Phase::Claiming, "it died");
     assert_eq!(after_hand_over(ME, true).phase(), Phase::Claiming);
     assert_eq!(after_hand_over(C, false).phase(), Phase::Claiming);
 }
