@@ -30,6 +30,7 @@ mod table;
 use crate::client::{CallError, Client};
 use clap::{Parser, Subcommand};
 use serde::Serialize;
+use std::io::{self, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -169,12 +170,37 @@ fn chain(failure: &Failure) -> String {
     }
 }
 
-#[expect(clippy::print_stdout, reason = "a command line prints")]
+/// Prints a line. Where nobody reads on (`hwc … | head`), the program has nothing left to do.
 fn say(text: &str) {
-    println!("{text}");
+    let Err(error) = write_line(&mut io::stdout().lock(), text) else {
+        return;
+    };
+    if error.kind() == io::ErrorKind::BrokenPipe {
+        std::process::exit(0);
+    }
+    complain(&format!("hwc: write the answer: {error}"));
+    std::process::exit(1);
 }
 
-#[expect(clippy::print_stderr, reason = "a command line complains")]
 fn complain(text: &str) {
-    eprintln!("{text}");
+    // There is nobody else to tell.
+    let _unheard = write_line(&mut io::stderr().lock(), text);
+}
+
+fn write_line(out: &mut impl Write, text: &str) -> io::Result<()> {
+    out.write_all(format!("{text}\n").as_bytes())?;
+    out.flush()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_reader_who_is_gone_is_no_panic() {
+        let (reader, mut writer) = io::pipe().expect("a pipe");
+        drop(reader);
+        let error = write_line(&mut writer, "nobody reads this").expect_err("closed");
+        assert_eq!(error.kind(), io::ErrorKind::BrokenPipe);
+    }
 }

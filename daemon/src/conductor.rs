@@ -10,6 +10,7 @@
 //! - [`input`]: what can happen.
 //! - [`hands`]: carries out actions. [`worker`]: the queue of one dataset.
 //! - [`keys`]: what is shown on the board, under which keys.
+//! - [`pushes`]: divergent copies on their way to another node.
 //! - [`streams`]: offers of incoming streams that wait for the brain's word.
 //! - [`facts`]: the cluster as the brain is told it.
 //! - [`moves`]: the moves that leave this node; [`receipts`]: what is kept of them.
@@ -23,6 +24,7 @@ pub mod hands;
 pub mod input;
 pub mod keys;
 pub mod moves;
+pub mod pushes;
 pub mod receipts;
 pub mod reconcile;
 pub mod report;

@@ -7,11 +7,12 @@
 
 use crate::api::Now;
 use crate::conductor::input::{Input, Inputs, OwnFact};
+use crate::moves::left_over;
 use crate::place;
 use hwc_api::change::{Applied, Change};
 use hwc_api::desired::{Desired, NativePasswordHash, Site};
 use hwc_api::ids::{DatabaseId, JobId, NodeId};
-use hwc_api::job::{JobKind, JobOutcome, JobProgress};
+use hwc_api::job::{Job, JobKind, JobOutcome, JobProgress};
 use hwc_api::names::{DatabaseName, DatabaseUser, EmailAddress};
 use hwc_api::problem::{Problem, ProblemCode};
 use hwc_api::v1::{AppView, InstallAppBody, NodeHealth};
@@ -32,6 +33,8 @@ pub const INSTALL_CALL: &str = "install";
 const DATABASE_PASSWORD_LENGTH: usize = 24;
 /// How long a new database may take to be served.
 const DATABASE_LIVE_LIMIT: Duration = Duration::from_secs(30);
+/// How long it may take after a start until it is known who serves a site.
+const ROUTES_LIMIT: Duration = Duration::from_secs(30);
 /// How long the live node may take to accept an order.
 const CALL_LIMIT: Duration = Duration::from_secs(10);
 
@@ -363,12 +366,36 @@ impl InstallJobs {
             .values()
             .filter(|job| job.outcome.is_none() && job.node == self.me)
         {
+            self.note_forgotten_move(job).await;
             let message = "The server that did this work was restarted. Start it again.";
             self.finish(
                 job.id,
                 Some(Problem::new(ProblemCode::JobInterrupted, message)),
             )
             .await;
+        }
+    }
+
+    /// The list of moves says of an asked one that it was not carried out.
+    async fn note_forgotten_move(&self, job: &Job) {
+        let JobKind::MoveSite { site, to } = &job.kind else {
+            return;
+        };
+        let files = self.desired.borrow().sites.get(site).map(|s| s.dataset);
+        let Some(files) = files else { return };
+        // It may be live where it was to go all the same; that is known once the others were heard.
+        let mut picture = self.picture.clone();
+        let is_live = |picture: &Arc<crate::picture::Picture>| picture.live_node(files).is_some();
+        let known = tokio::time::timeout(ROUTES_LIMIT, picture.wait_for(is_live));
+        let is_known = matches!(known.await, Ok(Ok(_)));
+        let report = {
+            let (desired, picture) = (self.desired.borrow(), self.picture.borrow());
+            left_over::receipt(&desired, &picture, job, self.clock.wall())
+        };
+        let Some(report) = report else { return };
+        tracing::info!(job.id = %job.id, site.id = %site, node.id = %to, is_known, "a restart ended a move");
+        if let Err(problem) = self.registry.change(Change::NoteMove { report }).await {
+            tracing::error!(job.id = %job.id, %problem, "the receipt of a move is lost");
         }
     }
 }

@@ -4,6 +4,8 @@
 //! Only the brain of the node that serves a dataset moves it. The node that was asked finds that
 //! node, which notes the job in the registry, tells its brain, and follows the move to its end.
 
+pub mod left_over;
+
 use crate::api::Now;
 use crate::conductor::input::{Input, Inputs, OwnFact};
 use crate::picture::Picture;

@@ -16,6 +16,7 @@
 //! | a request at work on this node | as when its site is moved: [`crate::gates`] | `Limits::drain` |
 //! | a download that the services are done with | goes on | the lingering |
 //! | a WebSocket | is told to come back (close code 1012), and ends | at once |
+//! | a connection of the process before this one | is closed when nothing is under way on it; that process goes to the next one | the request that is under way |
 //! | a MySQL session | ends: its clients are programs of this node's sites, which have ended | at once |
 //!
 //! A request is brought over a Unix socket that only root may open, together with who the visitor is

@@ -234,6 +234,53 @@ async fn posts_that_wait_go_to_the_next_daemon_and_are_carried_out_once() {
     assert_eq!(next.stats().datasets[&SITE].failed, 0);
 }
 
+/// On several threads, as in the daemon: who waits may be quicker than the old one's socket.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_daemon_that_gives_way_does_not_bring_requests_to_itself() {
+    const WAITING: usize = 300;
+    let mut house = House::new(Limits::default());
+    let (one, two) = (house.origin("one").await, house.origin("two").await);
+    let old = house.start(&one, 1);
+    old.close_gate(SITE);
+    let waiting: Vec<_> = (0..WAITING)
+        .map(|_| begin(&house.cluster.tasks, house.config.http, get("/held")))
+        .collect();
+    until(|| {
+        let stats = old.stats();
+        let site = stats.datasets.get(&SITE);
+        site.is_some_and(|site| site.waiting == WAITING)
+    })
+    .await;
+    let lingering = old.linger(house.succession.clone()).await;
+    assert_eq!(
+        lingering.connections(),
+        WAITING,
+        "visitors, and nobody else"
+    );
+    let last = house.wait_for_last(lingering);
+    house.start(&two, 2);
+    for answer in waiting {
+        let answer = soon(answer).await.expect("answered");
+        assert!(answer.text().contains("two GET /held"), "{answer:?}");
+    }
+    assert_eq!(soon(last).await, Ok(0), "nobody was left to be cut");
+}
+
+#[tokio::test]
+async fn an_idle_connection_of_the_daemon_before_keeps_nobody_lingering() {
+    let mut house = House::new(Limits::default());
+    let one = house.origin("one").await;
+    let middle = house.start(&one, 1);
+    let stream = tokio::net::UnixStream::connect(&house.succession).await;
+    let mut kept = stream.expect("met");
+    let mut greeting = [0; 8];
+    soon(kept.read_exact(&mut greeting)).await.expect("greeted");
+    let lingering = middle.linger(house.succession.clone()).await;
+    let closed = soon(kept.read(&mut [0; 16])).await;
+    assert_eq!(closed.expect("closed"), 0);
+    until(|| lingering.connections() == 0).await;
+}
+
 #[tokio::test]
 async fn http2_goes_on_and_is_then_sent_to_the_next_daemon() {
     let mut house = House::new(Limits::default());

@@ -5,12 +5,14 @@
 //! one at a time, different datasets don't wait for each other. Calls that change something are to
 //! be awaited to their end: one that is dropped midway is made good by the next call or start, but
 //! until then disk and memory may differ. See the parts: `start`, `live`,
-//! `snapshotter`, `copies`, `keeping`, `transfers`, `observed`.
+//! `snapshotter`, `copies`, `keeping`, `transfers`, `sending`,
+//! `observed`.
 
 mod copies;
 mod keeping;
 mod live;
 mod observed;
+mod sending;
 mod snapshotter;
 mod start;
 mod transfers;
@@ -159,6 +161,8 @@ struct Inner {
     sending: Arc<Semaphore>,
     sending_to: Mutex<BTreeMap<NodeId, Arc<Semaphore>>>,
     receiving: Arc<Semaphore>,
+    /// Bytes of the streams to replicas that are under way.
+    running: Mutex<BTreeMap<(DatasetId, NodeId), Arc<AtomicU64>>>,
     snapshotting: Arc<Semaphore>,
 }
 

@@ -46,8 +46,8 @@ const BY_SCENARIOS: &[(&str, &str)] = &[
 ];
 
 /// Rules about which moves are begun: the brain's own tables (`planner/tests`) switch them off one by
-/// one. No seed and no journey of ours is known to tell them from sound ones; what they guard harms no
-/// data.
+/// one. Seeds don't find them: of the first 600, of five minutes each, none turned red with any of
+/// them (`hwc-simulate --bug NAME --seeds 600 --minutes 5`). What they guard harms no data.
 const BY_THE_BRAINS_TABLES: &[&str] = &[
     "MoveBudgetIgnored",
     "CoolDownIgnored",

@@ -3,6 +3,7 @@
 
 use super::input::{Input, Inputs};
 use super::keys::{self, Key};
+use super::pushes::Pushes;
 use super::streams::Streams;
 use super::worker::{Work, Worker};
 use crate::rows::RowToWrite;
@@ -89,6 +90,8 @@ pub struct Hands {
     workers: BTreeMap<DatasetId, mpsc::UnboundedSender<Work>>,
     /// Per dataset that is open or opening: cancelled by its fence.
     epochs: BTreeMap<DatasetId, CancellationToken>,
+    /// Divergent copies on their way.
+    pushes: Pushes,
     /// Incoming streams.
     pub streams: Streams,
 }
@@ -103,6 +106,7 @@ impl Hands {
             inputs,
             workers: BTreeMap::new(),
             epochs: BTreeMap::new(),
+            pushes: Pushes::default(),
             streams: Streams::default(),
         }
     }
@@ -308,8 +312,13 @@ impl Hands {
     }
 
     fn push_divergent(&self, dataset: DatasetId, to: NodeId, lineage: Lineage) {
+        let Some(push) = self.pushes.begin(dataset, to) else {
+            tracing::debug!(dataset.id = %dataset, node.id = %to, "a push is under way still");
+            return;
+        };
         let rooms = Arc::clone(&self.rooms);
         self.rooms.tasks.spawn_until_stopped(format!("push a divergent copy of dataset {dataset}"), async move {
+            let _until_the_end = push;
             let purpose = Purpose::Divergent;
             let request = SendRequest { dataset, to, purpose, epoch: Epoch::NONE, parent: None, lineage };
             if let Err(error) = rooms.hcfs.send(request).await {

@@ -36,12 +36,14 @@ pub enum News {
 }
 
 impl MoveBook {
-    /// Takes in what the brain says of a move. None where that is no news.
+    /// Takes in what the brain says of a move, and how many bytes went out of the increment that is
+    /// under way: the brain counts an increment when the target has it. None where that is no news.
     pub fn take_in(
         &mut self,
         me: NodeId,
         dataset: DatasetId,
         status: &MoveStatus,
+        running_bytes: u64,
         now: Moment,
         wall: WallTime,
     ) -> Option<News> {
@@ -64,6 +66,8 @@ impl MoveBook {
                 Some(closed.unwrap_or((now, wall)))
             }
         };
+        // A stream may be longer than what is new in it.
+        let running_bytes = running_bytes.min(status.behind_bytes);
         let shown = MoveProgress {
             dataset,
             from: me,
@@ -73,8 +77,8 @@ impl MoveBook {
             started_at: status.started_at,
             due_at: status.due_at,
             rounds: status.rounds,
-            sent_bytes: status.sent_bytes,
-            behind_bytes: status.behind_bytes,
+            sent_bytes: status.sent_bytes.saturating_add(running_bytes),
+            behind_bytes: status.behind_bytes - running_bytes,
             gate_closed_at: closed.map(|(_, wall)| wall),
         };
         let is_new = before.is_none_or(|before| before.shown != shown);
@@ -165,7 +169,7 @@ mod tests {
     fn the_gate_counts_as_closed_from_the_first_closing_to_the_end() {
         let mut book = MoveBook::default();
         let mut say =
-            |stage, at| book.take_in(ME, DATASET, &status(stage), Moment(at), WallTime(0));
+            |stage, at| book.take_in(ME, DATASET, &status(stage), 0, Moment(at), WallTime(0));
         let phases = [MovePhase::Copying, MovePhase::Closing, MovePhase::Finishing];
         for (phase, at) in phases.into_iter().zip([100, 200, 300]) {
             let news = say(MoveStage::UnderWay(phase), at);
@@ -181,10 +185,27 @@ mod tests {
     }
 
     #[test]
+    fn what_went_out_of_a_running_increment_counts_as_sent() {
+        let mut book = MoveBook::default();
+        let copying = MoveStatus {
+            sent_bytes: 10,
+            behind_bytes: 100,
+            ..status(MoveStage::UnderWay(MovePhase::Copying))
+        };
+        for (running_bytes, expected) in [(0, (10, 100)), (40, (50, 60)), (400, (110, 0))] {
+            let news = book.take_in(ME, DATASET, &copying, running_bytes, Moment(0), WallTime(0));
+            let Some(News::Progress(shown)) = news else {
+                panic!("no news of {running_bytes}: {news:?}");
+            };
+            assert_eq!((shown.sent_bytes, shown.behind_bytes), expected);
+        }
+    }
+
+    #[test]
     fn a_move_that_never_closed_the_gate_paused_nobody() {
         let mut book = MoveBook::default();
         let mut say =
-            |stage, at| book.take_in(ME, DATASET, &status(stage), Moment(at), WallTime(0));
+            |stage, at| book.take_in(ME, DATASET, &status(stage), 0, Moment(at), WallTime(0));
         say(MoveStage::UnderWay(MovePhase::Copying), 100);
         let Some(News::Ended { report, closed_for }) =
             say(MoveStage::CalledOff(CallOff::Vetoed), 200)

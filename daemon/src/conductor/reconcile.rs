@@ -27,10 +27,13 @@ impl NewestReport {
     }
 }
 
-/// Begins to keep YakD at work.
+/// Begins to keep YakD at work. The template of databases is made beside the rest, after the first
+/// run: it takes seconds, and new sites are not to wait for it.
 pub fn spawn(rooms: &Arc<Rooms>, waker: &Waker, told: &Waker) -> NewestReport {
     let newest = NewestReport::default();
     let (rooms_kept, newest_kept, told) = (Arc::clone(rooms), newest.clone(), told.clone());
+    let has_run = Waker::new();
+    spawn_template(rooms, &has_run);
     spawn_periodic(
         &rooms.tasks,
         "reconcile services",
@@ -39,6 +42,7 @@ pub fn spawn(rooms: &Arc<Rooms>, waker: &Waker, told: &Waker) -> NewestReport {
         move || {
             let (rooms, newest, told) =
                 (Arc::clone(&rooms_kept), newest_kept.clone(), told.clone());
+            let has_run = has_run.clone();
             async move {
                 let desired = Arc::clone(&rooms.desired.borrow());
                 let live: BTreeSet<DatasetId> = desired
@@ -53,8 +57,20 @@ pub fn spawn(rooms: &Arc<Rooms>, waker: &Waker, told: &Waker) -> NewestReport {
                 }
                 *newest.0.lock().unwrap_or_else(PoisonError::into_inner) = report;
                 told.wake();
+                has_run.wake();
             }
         },
     );
     newest
+}
+
+fn spawn_template(rooms: &Arc<Rooms>, has_run: &Waker) {
+    let (rooms_kept, has_run) = (Arc::clone(rooms), has_run.clone());
+    let title = "make the template of databases";
+    rooms.tasks.spawn_until_stopped(title, async move {
+        loop {
+            has_run.woken().await;
+            rooms_kept.yakd.make_database_template().await;
+        }
+    });
 }

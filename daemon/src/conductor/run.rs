@@ -213,7 +213,9 @@ impl Conductor {
 
     fn move_changed(&self, state: &mut State, dataset: DatasetId, status: &MoveStatus) {
         let (now, wall) = (self.clock.now(), self.clock.wall());
-        match state.moves.take_in(self.me, dataset, status, now, wall) {
+        let running_bytes = self.rooms.hcfs.sending_bytes(dataset, status.to);
+        let moves = &mut state.moves;
+        match moves.take_in(self.me, dataset, status, running_bytes, now, wall) {
             None => {}
             Some(News::Progress(progress)) => {
                 self.hands.show(Key::Move(dataset), keys::report(&progress));

@@ -25,9 +25,11 @@ use hwc_state_machine::{DatasetEvent, InventoryItem, PersistedRow};
 use hwc_yakd::config::SocketKey;
 use hwc_yakd::{NodeConfig, Yakd};
 use std::collections::BTreeMap;
+use std::ffi::OsStr;
 use std::fs;
 use std::io;
 use std::net::SocketAddr;
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::UnixListener;
 use std::path::PathBuf;
@@ -37,7 +39,11 @@ pub(super) fn open_yakd(config: &Config, clock: &Clock) -> anyhow::Result<Yakd> 
     let key = SocketKey::load_or_create(&config.state.join("socket.key"))
         .context("make the key of the PHP sockets")?;
     let own = std::env::current_exe().context("find this program")?;
-    let unpacker = vec![own, PathBuf::from("internal"), PathBuf::from("unpack")];
+    let unpacker = vec![
+        installed(own),
+        PathBuf::from("internal"),
+        PathBuf::from("unpack"),
+    ];
     let mut node = NodeConfig::new(key, unpacker);
     node.live = config.pool.join("live");
     node.templates = config.pool.join("templates");
@@ -45,6 +51,18 @@ pub(super) fn open_yakd(config: &Config, clock: &Clock) -> anyhow::Result<Yakd> 
     node.mirror.clone_from(&config.mirror);
     node.catalogue.clone_from(&config.apps);
     Ok(Yakd::new(node, clock.clone()))
+}
+
+/// Where a program is started from again. Its file may have been replaced since: then proc(5) adds
+/// " (deleted)" to its path, at which the next version is. Unpacking takes the same words there; the
+/// old file can't be named for a unit that runs as a site's user.
+fn installed(running: PathBuf) -> PathBuf {
+    const REPLACED: &[u8] = b" (deleted)";
+    let path = running.as_os_str().as_bytes();
+    match path.strip_suffix(REPLACED) {
+        Some(path) => PathBuf::from(OsStr::from_bytes(path)),
+        None => running,
+    }
 }
 
 pub(super) async fn open_group(
@@ -242,4 +260,20 @@ pub(super) fn items(
         head_taken_at: hwc_api::time::WallTime::default(),
     }));
     items
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_program_that_was_replaced_is_started_where_it_was() {
+        for (running, expected) in [
+            ("/usr/bin/hwcd", "/usr/bin/hwcd"),
+            ("/usr/bin/hwcd (deleted)", "/usr/bin/hwcd"),
+            ("/opt/a (deleted) b/hwcd", "/opt/a (deleted) b/hwcd"),
+        ] {
+            assert_eq!(installed(PathBuf::from(running)), PathBuf::from(expected));
+        }
+    }
 }

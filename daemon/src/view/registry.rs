@@ -23,14 +23,15 @@ impl Scene<'_> {
             let node = self.desired.nodes.get(&node);
             node.is_some_and(|node| !node.is_removed && !node.is_hosting())
         });
+        let obstacle = obstacle(status, out_of_reach.len());
         RegistryView {
             is_writable: status.is_writable,
-            leader: status.leader.map(|leader| self.node_ref(leader)),
+            leader: leader(status, obstacle).map(|leader| self.node_ref(leader)),
             voters: named(&status.voters),
             learners: named(&status.learners),
             witnesses: named(&witnesses),
             standing: standing(status.standing),
-            obstacle: obstacle(status, out_of_reach.len()),
+            obstacle,
             out_of_reach: named(&out_of_reach),
             index: self.desired.index,
         }
@@ -44,6 +45,15 @@ pub const fn standing(standing: Standing) -> RegistryStanding {
         Standing::Member => RegistryStanding::Member,
         Standing::LostSettings => RegistryStanding::LostSettings,
         Standing::Outdated => RegistryStanding::Outdated,
+    }
+}
+
+/// The node that orders the changes. Who last did is remembered by those who lost it: while that
+/// hinders changes, nobody leads.
+fn leader(status: &RegistryStatus, obstacle: Option<WriteObstacle>) -> Option<NodeId> {
+    match obstacle {
+        Some(WriteObstacle::NoMajority { .. } | WriteObstacle::NoLeader) => None,
+        Some(WriteObstacle::LostSettings | WriteObstacle::Outdated) | None => status.leader,
     }
 }
 
@@ -89,6 +99,35 @@ mod tests {
         };
         let found = obstacle(&status, out_of_reach);
         assert_eq!(found, expected, "{voters} {out_of_reach} {standing:?}");
+    }
+
+    #[test]
+    fn who_led_before_the_majority_was_lost_leads_no_more() {
+        let led = Some(NodeId(2));
+        let (no_majority, no_leader) = (
+            WriteObstacle::NoMajority {
+                in_reach: 1,
+                needed: 2,
+            },
+            WriteObstacle::NoLeader,
+        );
+        for (obstacle, expected) in [
+            (None, led),
+            (Some(WriteObstacle::Outdated), led),
+            (Some(WriteObstacle::LostSettings), led),
+            (Some(no_majority), None),
+            (Some(no_leader), None),
+        ] {
+            let status = RegistryStatus {
+                standing: Standing::Member,
+                leader: led,
+                is_writable: obstacle.is_none(),
+                last_applied: 1,
+                voters: (1..=3).map(NodeId).collect(),
+                learners: BTreeSet::new(),
+            };
+            assert_eq!(leader(&status, obstacle), expected, "{obstacle:?}");
+        }
     }
 
     #[test]

@@ -256,6 +256,8 @@ pub(crate) struct Ownership {
     incoming: Option<Box<Incoming>>,
     grant: Option<Box<(Epoch, Lineage)>>,
     backoff: Backoff,
+    /// The target of a planned move whose old node has stopped, and until when it goes first.
+    handed_to: Option<(NodeId, Millis)>,
     claimable_since: Option<Millis>,
     /// Per holder, in the present or last epoch of this node.
     sent: SmallMap<NodeId, Sent>,

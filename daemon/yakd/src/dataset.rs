@@ -42,9 +42,32 @@ pub enum StopKind {
 #[derive(Debug, Default)]
 pub(crate) struct Running(Mutex<BTreeMap<DatasetId, Arc<Slot>>>);
 
-/// One dataset's; the lock is held while it is started or stopped.
+/// One dataset's.
 #[derive(Debug, Default)]
-struct Slot(tokio::sync::Mutex<Option<DatasetPart>>);
+struct Slot {
+    /// Held while it is started or stopped.
+    change: tokio::sync::Mutex<()>,
+    started: Mutex<Option<DatasetPart>>,
+}
+
+impl Slot {
+    fn started(&self) -> Option<DatasetPart> {
+        let started = self.started.lock();
+        started.unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn note(&self, part: Option<DatasetPart>) {
+        *self.started.lock().unwrap_or_else(PoisonError::into_inner) = part;
+    }
+
+    /// What is started, after a change that is under way. What is only being prepared has nothing
+    /// that runs yet and isn't waited for: a database's first start may take long.
+    async fn settled(&self) -> Option<DatasetPart> {
+        self.started()?;
+        let _settled = self.change.lock().await;
+        self.started()
+    }
+}
 
 impl Running {
     fn slot(&self, dataset: DatasetId) -> Arc<Slot> {
@@ -60,11 +83,17 @@ impl Running {
             .collect()
     }
 
+    /// Everything that was started here once.
+    pub(crate) fn datasets(&self) -> Vec<DatasetId> {
+        let slots = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        slots.keys().copied().collect()
+    }
+
     /// The parts that are started.
     pub(crate) async fn parts(&self) -> Vec<DatasetPart> {
         let mut parts = Vec::new();
         for (_, slot) in self.all() {
-            parts.extend(slot.0.lock().await.clone());
+            parts.extend(slot.settled().await);
         }
         parts
     }
@@ -103,13 +132,18 @@ impl Newest {
 }
 
 impl Datasets {
-    /// Brings up what a live dataset needs; returns when its socket takes connections.
-    pub(crate) async fn start(&self, wanted: &Wanted, dataset: DatasetId) -> Result<(), YakdError> {
+    /// Brings up what a live dataset needs; returns what was started, when its socket takes
+    /// connections.
+    pub(crate) async fn start(
+        &self,
+        wanted: &Wanted,
+        dataset: DatasetId,
+    ) -> Result<DatasetPart, YakdError> {
         let part = wanted
             .part_of(dataset)
             .ok_or(YakdError::UnknownDataset(dataset))?;
         let slot = self.running.slot(dataset);
-        let mut running = slot.0.lock().await;
+        let _change = slot.change.lock().await;
         let places = render::places(&self.config, &part);
         self.ensure_account(wanted, &part).await?;
         self.ensure_units(&part).await?;
@@ -121,27 +155,28 @@ impl Datasets {
             }
         }
         // Remembered before it is started: whatever comes of that, stopping will look for it.
-        *running = Some(part.clone());
+        slot.note(Some(part.clone()));
         systemd::start(&[&places.socket_unit]).await?;
         if let DatasetPart::Site(site) = &part {
             self.open_door(site, &places)?;
         }
         tracing::info!(dataset.id = %dataset, unit = places.socket_unit, "started");
-        Ok(())
+        Ok(part)
     }
 
     /// Starts again what was started and does not listen any more.
     pub(crate) async fn heal(&self, wanted: &Wanted) -> Result<(), YakdError> {
         for (dataset, slot) in self.running.all() {
-            let part = slot.0.lock().await.clone();
-            let Some(part) = part else { continue };
+            let Some(part) = slot.settled().await else {
+                continue;
+            };
             let unit = render::places(&self.config, &part).socket_unit;
             let states = systemd::states(std::slice::from_ref(&unit)).await?;
             if states != [systemd::UnitState::Active] && wanted.part_of(dataset).is_some() {
                 tracing::warn!(dataset.id = %dataset, unit, "should listen and does not");
                 // Under the lock again: a stop in between has emptied the slot.
-                let running = slot.0.lock().await;
-                if running.is_some() {
+                let _change = slot.change.lock().await;
+                if slot.started().is_some() {
                     systemd::start(&[&unit]).await?;
                     if let DatasetPart::Site(site) = &part {
                         self.open_door(site, &render::places(&self.config, &part))?;
@@ -155,12 +190,12 @@ impl Datasets {
     /// Stops everything that could write to a dataset and waits until nothing is left.
     pub(crate) async fn stop(&self, dataset: DatasetId, kind: StopKind) -> Result<(), YakdError> {
         let slot = self.running.slot(dataset);
-        let mut running = slot.0.lock().await;
-        let Some(part) = running.clone() else {
+        let _change = slot.change.lock().await;
+        let Some(part) = slot.started() else {
             return Ok(());
         };
         self.stop_part(&part, kind).await?;
-        *running = None;
+        slot.note(None);
         tracing::info!(dataset.id = %dataset, ?kind, "stopped");
         Ok(())
     }
@@ -339,4 +374,40 @@ async fn prepare_site(home: Home, site: &SitePart, places: &Places) -> Result<()
     });
     made.await?
         .map_err(YakdError::file("make the folders of", folder))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::gather::tests::one_site;
+
+    #[tokio::test]
+    async fn what_is_being_prepared_holds_nobody_up() {
+        let running = Running::default();
+        let (prepared, started) = (DatasetId(11), DatasetId(12));
+        let wanted = gather(&one_site(200_000, "shop.example"));
+        running.slot(started).note(wanted.part_of(started));
+        let slot = running.slot(prepared);
+        let _change = slot.change.lock().await;
+        let parts = tokio::time::timeout(Duration::from_secs(5), running.parts()).await;
+        let datasets = parts.map(|parts| parts.iter().map(DatasetPart::dataset).collect());
+        assert_eq!(datasets, Ok(vec![started]));
+        assert_eq!(running.datasets(), [prepared, started]);
+    }
+
+    #[tokio::test]
+    async fn what_is_being_stopped_is_waited_for() {
+        let running = Running::default();
+        let wanted = gather(&one_site(200_000, "shop.example"));
+        let slot = running.slot(DatasetId(12));
+        slot.note(wanted.part_of(DatasetId(12)));
+        let change = slot.change.lock().await;
+        let stopping = async {
+            tokio::task::yield_now().await;
+            slot.note(None);
+            drop(change);
+        };
+        let (parts, ()) = tokio::join!(running.parts(), stopping);
+        assert_eq!(parts, []);
+    }
 }

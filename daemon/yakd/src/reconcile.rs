@@ -8,12 +8,13 @@ pub(crate) mod accounts;
 mod apache;
 mod services;
 mod units;
+mod virtual_host;
 
 use crate::config::NodeConfig;
 use crate::database_template::Template;
 use crate::dataset::{Datasets, Newest, Running, StopKind};
 use crate::error::YakdError;
-use crate::gather::Wanted;
+use crate::gather::{DatasetPart, Wanted};
 use crate::render;
 use hwc_api::desired::Desired;
 use hwc_api::ids::{DatabaseId, DatasetId};
@@ -23,7 +24,7 @@ use hwc_runtime::clock::{Clock, Moment};
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 /// How long a state that was put in place is believed without reading all files again: somebody
@@ -45,6 +46,9 @@ pub struct Report {
 #[derive(Debug)]
 pub struct Yakd {
     datasets: Datasets,
+    apache: apache::Apache,
+    /// What hinders the template of databases.
+    template_problem: Mutex<Option<Problem>>,
     memory: tokio::sync::Mutex<Option<Memory>>,
 }
 
@@ -68,6 +72,8 @@ impl Yakd {
                 running: Running::default(),
                 newest: Newest::default(),
             },
+            apache: apache::Apache::default(),
+            template_problem: Mutex::default(),
             memory: tokio::sync::Mutex::new(None),
         }
     }
@@ -91,7 +97,7 @@ impl Yakd {
     /// Where the front door finds Apache.
     #[must_use]
     pub fn http_upstream(&self) -> SocketAddr {
-        SocketAddr::from(([127, 0, 0, 1], 8080))
+        apache::ADDRESS
     }
 
     /// The socket at which the front door finds the server of a database that is live here.
@@ -117,6 +123,7 @@ impl Yakd {
             });
             problems.extend(found);
         }
+        problems.extend(self.template_problem());
         if let Err(error) = self.datasets.heal(&wanted).await {
             problems.push(error.to_problem());
         }
@@ -156,16 +163,14 @@ impl Yakd {
         note(self.stop_unwanted().await);
         note(accounts::reconcile(&self.datasets, wanted).await);
         note(units::reconcile(&self.datasets, wanted).await);
-        note(apache::reconcile(&self.datasets.config, wanted).await);
-        note(self.datasets.template.ensure().await.map(|()| Vec::new()));
+        note(self.apache.reconcile(&self.datasets).await);
         problems
     }
 
     /// Stops what runs for sites and databases that the registry does not have any more.
     async fn stop_unwanted(&self) -> Result<Vec<Problem>, YakdError> {
         let mut problems = Vec::new();
-        for part in self.datasets.running.parts().await {
-            let dataset = part.dataset();
+        for dataset in self.datasets.running.datasets() {
             if self.datasets.newest.get().part_of(dataset).is_none()
                 && let Err(error) = self.datasets.stop(dataset, StopKind::Planned).await
             {
@@ -175,8 +180,26 @@ impl Yakd {
         Ok(problems)
     }
 
+    /// Makes what every new database begins as a copy of, unless it is there. Once per node, and it
+    /// takes seconds: done beside [`Self::reconcile`], after its first run, so that no site waits
+    /// for it. What hinders it is in the next report.
+    pub async fn make_database_template(&self) {
+        let problem = match self.datasets.template.ensure().await {
+            Ok(()) => None,
+            Err(error) => Some(error.to_problem()),
+        };
+        let kept = self.template_problem.lock();
+        *kept.unwrap_or_else(PoisonError::into_inner) = problem;
+    }
+
+    fn template_problem(&self) -> Option<Problem> {
+        let kept = self.template_problem.lock();
+        kept.unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
     /// Brings up what a dataset that became live here needs. Returns when it is ready to serve:
-    /// its socket takes connections, and the first one starts the service. Idempotent.
+    /// its socket takes connections, and the first one starts the service; Apache has a site's
+    /// virtual host. Idempotent; may be cut short.
     ///
     /// # Errors
     /// When the dataset is unknown or its folder absent, or systemd refuses.
@@ -186,7 +209,11 @@ impl Yakd {
         dataset: DatasetId,
     ) -> Result<(), YakdError> {
         let wanted = self.datasets.newest.note(desired);
-        self.datasets.start(&wanted, dataset).await
+        match self.datasets.start(&wanted, dataset).await? {
+            DatasetPart::Site(site) => self.apache.wait_for(&self.datasets, &site).await,
+            DatasetPart::Database(_) => {}
+        }
+        Ok(())
     }
 
     /// Stops everything that could write to a dataset and returns when nothing is left that could.

@@ -21,16 +21,16 @@ use super::upgrade::Tunnel;
 use super::writer::{Manner, Writer};
 use crate::shared::Shared;
 use bytes::{Buf, BytesMut};
+use futures::future::BoxFuture;
 use http::Uri;
 use hwc_api::ids::NodeId;
 use std::future::{Future, poll_fn};
-use std::pin::{Pin, pin};
+use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::Poll;
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite};
-use tokio_util::sync::WaitForCancellationFutureOwned;
 
 /// Empty lines before a request that are forgiven (RFC 9112, 2.2).
 const EMPTY_LINES_MAX: u8 = 4;
@@ -56,10 +56,9 @@ impl Side {
     /// Whether the other side is to open its next connection elsewhere.
     fn gives_way(&self, shared: &Shared) -> bool {
         match self {
-            Self::Visitor(..) => {
+            Self::Visitor(..) | Self::Predecessor { .. } => {
                 shared.succession.is_begun() || shared.visitors.token().is_cancelled()
             }
-            Self::Predecessor { .. } => shared.visitors.token().is_cancelled(),
             Self::Node(_) => shared.tasks.token().is_cancelled(),
         }
     }
@@ -109,12 +108,20 @@ where
             bytes: limits.body_bytes,
             stall: limits.stall,
         },
-        stopping: Box::pin(match side {
-            Side::Visitor(..) | Side::Predecessor { .. } => {
-                shared.visitors.token().cancelled_owned()
+        stopping: match side {
+            Side::Visitor(..) => Box::pin(shared.visitors.token().cancelled_owned()),
+            Side::Predecessor { .. } => {
+                let (shared, stopping) = (Arc::clone(&shared), shared.visitors.token());
+                Box::pin(async move {
+                    tokio::select! {
+                        () = stopping.cancelled() => {}
+                        // The process before us has no visitor on it, and a newer one to go to.
+                        () = shared.succession.begun() => {}
+                    }
+                })
             }
-            Side::Node(_) => shared.tasks.token().cancelled_owned(),
-        }),
+            Side::Node(_) => Box::pin(shared.tasks.token().cancelled_owned()),
+        },
         side,
         reader: Reader::new(reader),
         writer: Writer::new(writer),
@@ -151,7 +158,7 @@ struct Connection<R, W> {
     writer: Writer<W>,
     /// The body of the request under way.
     decoder: Decoder,
-    stopping: Pin<Box<WaitForCancellationFutureOwned>>,
+    stopping: BoxFuture<'static, ()>,
 }
 
 impl<R, W> Connection<R, W>

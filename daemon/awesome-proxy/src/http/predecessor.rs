@@ -12,14 +12,24 @@ use tokio::net::{UnixListener, UnixStream};
 /// What counts for the census: the connections of the process before us are one address's.
 const HERE: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
 
-/// Serves the socket until the daemon stops. `https_port` is where our own door for HTTPS is.
+/// Serves the socket until the daemon stops, or gives way: then the socket's next owner is meant, and
+/// who is let in here would only bring requests of this process to itself. `https_port` is where our
+/// own door for HTTPS is.
 pub(crate) fn serve(shared: &Arc<Shared>, listener: UnixListener, https_port: u16) {
     let shared = Arc::clone(shared);
     let tasks = shared.tasks.clone();
     tasks.spawn_until_stopped("front door of the daemon before", async move {
         shared.admission.wait().await;
         loop {
-            let stream = crate::listener::accept_unix(&listener).await;
+            let stream = tokio::select! {
+                biased;
+                () = shared.succession.begun() => return,
+                stream = crate::listener::accept_unix(&listener) => stream,
+            };
+            // Who knew that we give way may have been quicker than we.
+            if shared.succession.is_begun() {
+                return;
+            }
             if !is_one_of_us(&stream) {
                 tracing::warn!("somebody else wants to speak for visitors: refused");
                 continue;

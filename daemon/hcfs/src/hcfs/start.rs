@@ -55,6 +55,7 @@ impl Hcfs {
             sending: Arc::new(Semaphore::new(config.sending_max)),
             sending_to: Mutex::default(),
             receiving: Arc::new(Semaphore::new(config.receiving_max)),
+            running: Mutex::default(),
             snapshotting: Arc::new(Semaphore::new(config.snapshots_max)),
             parts,
         };

@@ -14,7 +14,7 @@ use hwc_api::ownership::SnapshotId;
 use hwc_runtime::dial::{PeerStream, Service};
 use hwc_runtime::random::number_u64;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicU64, Ordering};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
 
@@ -81,13 +81,22 @@ impl Hcfs {
     pub async fn send(&self, request: SendRequest) -> Result<Acknowledged, SendError> {
         let source = self.source(&request).await?;
         let called_off = source.called_off.clone();
+        let uncounted = Arc::new(AtomicU64::new(0));
         let work = Box::pin(async {
             let _turn = self.turn_to_send(request.to).await?;
             let dial = &self.inner.parts.dial;
             let stream = dial.dial(request.to, Service::Snapshots).await?;
             let volumes = (source.volume, source.parent);
-            let backend = self.backend();
-            send::transfer(stream, backend, &source.offer, volumes, self.times()).await
+            let running = match request.purpose {
+                Purpose::Replica => Some(self.begin_counting(request.dataset, request.to)),
+                // Nobody waits for it.
+                Purpose::Divergent => None,
+            };
+            let sent_bytes = running
+                .as_ref()
+                .map_or(&uncounted, |running| &running.bytes);
+            let reading = (self.backend(), volumes);
+            send::transfer(stream, reading, &source.offer, self.times(), sent_bytes).await
         });
         let outcome = called_off
             .run_until_cancelled(work)

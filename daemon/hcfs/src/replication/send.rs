@@ -9,6 +9,7 @@ use async_compression::Level;
 use async_compression::tokio::write::ZstdEncoder;
 use hwc_api::ownership::SnapshotId;
 use hwc_runtime::dial::PeerStream;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWrite, AsyncWriteExt};
 
@@ -34,14 +35,14 @@ struct Sent {
     network_bytes: u64,
 }
 
-/// Offers a snapshot and, if it is wanted, sends it. Not cancel-safe; dropping it ends the
+/// Offers a snapshot and, if it is wanted, sends it; `sent_bytes` keeps up. Not cancel-safe; dropping it ends the
 /// transfer and the program behind it.
 pub(crate) async fn transfer(
     mut stream: PeerStream,
-    backend: &dyn Backend,
+    (backend, (volume, parent)): (&dyn Backend, (Volume, Option<Volume>)),
     offer: &StreamOffer,
-    (volume, parent): (Volume, Option<Volume>),
     times: &TransferTimes,
+    sent_bytes: &AtomicU64,
 ) -> Result<Acknowledged, SendError> {
     let snapshot = offer.snapshot().ok_or(SendError::Nothing)?;
     frame::write_message(&mut stream, Kind::Offer, offer, times.idle).await?;
@@ -57,7 +58,7 @@ pub(crate) async fn transfer(
     // Frames are read by one future that is never dropped half-way through a frame.
     let mut heard = Box::pin(frame::read(&mut reader, WHILE_SENDING));
     let pushed = tokio::select! {
-        pushed = Box::pin(push(outgoing, &mut writer, times)) => pushed,
+        pushed = Box::pin(push(outgoing, &mut writer, times, sent_bytes)) => pushed,
         early = &mut heard => {
             let (kind, content) = early?;
             return Err(refused_early(kind, &content));
@@ -126,6 +127,7 @@ async fn push<W: AsyncWrite + Unpin>(
     mut outgoing: Box<dyn Outgoing>,
     writer: &mut W,
     times: &TransferTimes,
+    sent_bytes: &AtomicU64,
 ) -> Result<Sent, SendError> {
     let mut sent = Sent::default();
     let mut hasher = blake3::Hasher::new();
@@ -150,6 +152,7 @@ async fn push<W: AsyncWrite + Unpin>(
         let compressed = std::mem::take(encoder.get_mut());
         sent.network_bytes += compressed.len() as u64;
         frame::write(writer, Kind::Chunk, &compressed, times.idle).await?;
+        sent_bytes.store(sent.stream_bytes, Ordering::Relaxed);
         if is_end {
             break;
         }

@@ -91,6 +91,29 @@ async fn a_snapshot_travels_whole_then_as_an_increment() {
 }
 
 #[tokio::test]
+async fn a_stream_under_way_tells_how_far_it_is() {
+    let cluster = Cluster::new();
+    let (one, two) = cluster.pair().await;
+    // Nothing to compress.
+    let content: Vec<u8> = std::iter::repeat_with(secret_bytes::<32>)
+        .take(128 * 1024)
+        .flatten()
+        .collect();
+    one.write(SITE, "archive", &content).await;
+    cluster.net.tamper(Tamper::StallAfter(2 * 1024 * 1024));
+    let sent = || one.hcfs.sending_bytes(SITE, two.id);
+    assert_eq!(sent(), 0, "nothing is under way");
+    let under_way = until("a megabyte to be sent", || async {
+        (sent() >= 1024 * 1024).then(sent)
+    });
+    tokio::select! {
+        outcome = one.replicate(SITE, &two) => panic!("it stalls: {outcome:?}"),
+        sent = under_way => assert!(sent < content.len() as u64, "{sent}"),
+    }
+    assert_eq!(sent(), 0, "it was dropped");
+}
+
+#[tokio::test]
 async fn a_copy_goes_live_elsewhere_and_comes_back() {
     let cluster = Cluster::new();
     let (one, two) = cluster.pair().await;

@@ -72,8 +72,8 @@ pub(super) struct Running {
     pub(super) retain: BTreeMap<DatasetId, BTreeSet<SnapshotId>>,
     pub(super) incoming: BTreeMap<StreamId, Incoming>,
     pub(super) outgoing: BTreeMap<TransferId, Outgoing>,
-    /// Divergent copies that are on their way, by then at the latest.
-    pub(super) pushing: BTreeMap<(NodeId, DatasetId, Point), Moment>,
+    /// Divergent copies that are on their way: over which connection, and by then at the latest.
+    pub(super) pushing: BTreeMap<(NodeId, DatasetId, Point), (u64, Moment)>,
     /// How often something was sent since the last acknowledgement.
     pub(super) unanswered: BTreeMap<(NodeId, DatasetId), u32>,
     pub(super) next_stream: u64,

@@ -17,8 +17,8 @@ use std::time::Duration;
 
 /// A transfer of which nothing is heard for this long is given up.
 const TRANSFER_TIMEOUT: Duration = seconds(3);
-/// A divergent copy that is on its way is not sent again before this long, and twice its time on the
-/// wire.
+/// A divergent copy that is on its way is not sent again over the same connection before this long,
+/// and twice its time on the wire.
 const PUSH_TAKES: Duration = seconds(5);
 /// What even an empty stream weighs.
 const STREAM_BYTES_MIN: u64 = 512;
@@ -340,14 +340,16 @@ impl World {
         };
         let bytes = self.truth.history(dataset).bytes(kept.tip);
         let (now, takes) = (self.now(), self.network.time_for(bytes) * 2 + PUSH_TAKES);
+        let connection = self.network.connection(id, to);
         let Some(running) = self.running(id) else {
             return;
         };
-        let until = running.pushing.entry((to, dataset, kept.tip)).or_default();
-        if *until > now {
+        let pushed = running.pushing.get(&(to, dataset, kept.tip));
+        if pushed.is_some_and(|(over, until)| *over == connection && *until > now) {
             return;
         }
-        *until = now + takes;
+        let pushing = (connection, now + takes);
+        running.pushing.insert((to, dataset, kept.tip), pushing);
         let stream = DivergentStream {
             dataset,
             lineage: kept.lineage,
@@ -384,6 +386,9 @@ impl World {
         from: NodeId,
         connection: u64,
     ) {
+        if let Some(sender) = self.running(from) {
+            sender.pushing.remove(&(id, stream.dataset, stream.tip));
+        }
         let is_full = self
             .nodes
             .get(&id)

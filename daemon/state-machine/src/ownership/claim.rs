@@ -39,6 +39,7 @@ impl Ownership {
         let due = since
             .plus(delay)
             .max(self.backoff.until)
+            .max(self.target_first_until(context))
             .max(self.heard_enough_at(context));
         if due > context.now {
             self.wake(context, due);
@@ -148,6 +149,7 @@ impl Ownership {
         self.is_contending = false;
         self.against = Epoch::NONE;
         self.backoff = Backoff::default();
+        self.handed_to = None;
         self.sent.clear();
         for (_, view) in self.views.iter_mut() {
             view.acknowledged = None;

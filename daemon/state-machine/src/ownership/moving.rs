@@ -3,10 +3,12 @@
 //!
 //! Which dataset moves, where and when is the planner's business; here is how.
 
+use super::view::is_serving;
 use super::{Context, Move, MoveEnd, MoveGate, Ownership, Role};
 use crate::action::Command;
 use crate::event::PeerMessage;
 use crate::moves::CallOff;
+use crate::time::Millis;
 use hwc_api::ids::NodeId;
 use hwc_api::moves::MovePhase;
 use hwc_api::ownership::{Epoch, HolderRecord, Lineage, Speaker};
@@ -116,9 +118,7 @@ impl Ownership {
         });
         self.move_end = Some(MoveEnd::Promoted { epoch });
         self.fence(false, context);
-        // The target goes first; this node claims only if the promotion came to nothing.
-        let target_first = context.now.plus(context.timers.ask_ms);
-        self.backoff.until = self.backoff.until.max(target_first);
+        self.let_go_first(to.node, context);
     }
 
     /// T12: nothing was promised, so the same epoch goes on.
@@ -183,6 +183,38 @@ impl Ownership {
         if to == context.me && may_serve && self.seen() == epoch && holds_all {
             self.start_claim(true, context);
         }
+    }
+
+    /// A peer that was handing over has stopped, and its target is not heard to serve yet: the
+    /// promotion may take longer than this news.
+    pub(super) fn heed_hand_over(
+        &mut self,
+        from: NodeId,
+        record: &HolderRecord,
+        context: &Context<'_>,
+    ) {
+        let before = self.known(from, context.peers);
+        let to = before
+            .filter(|before| is_serving(before) && before.boot == record.boot)
+            .filter(|_| !is_serving(record) && !record.is_contending)
+            .and_then(|before| before.moving_to);
+        if let Some(to) = to.filter(|to| *to != context.me.node) {
+            self.let_go_first(to, context);
+        }
+    }
+
+    /// The target of a planned move goes first: this node claims only if the promotion came to
+    /// nothing (the target died, the message was lost).
+    fn let_go_first(&mut self, target: NodeId, context: &Context<'_>) {
+        let until = context.now.plus(context.timers.ask_ms);
+        self.handed_to = Some((target, until));
+    }
+
+    /// How long the target of a planned move is let go first, as long as it is alive.
+    pub(super) fn target_first_until(&self, context: &Context<'_>) -> Millis {
+        self.handed_to
+            .filter(|(target, _)| context.peers.alive_since(*target).is_some())
+            .map_or(Millis::default(), |(_, until)| until)
     }
 
     pub(super) fn follows(&self, record: &HolderRecord, epoch: Epoch) -> bool {

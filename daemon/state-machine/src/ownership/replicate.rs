@@ -90,7 +90,7 @@ impl Ownership {
         lacking
     }
 
-    pub(super) fn replica_acknowledged(&mut self, id: TransferId) {
+    pub(super) fn replica_acknowledged(&mut self, id: TransferId, context: &Context<'_>) {
         let Some((node, transfer)) = self.transfer(id) else {
             return;
         };
@@ -102,10 +102,28 @@ impl Ownership {
         sent.rounds = sent.rounds.saturating_add(1);
         sent.bytes = sent.bytes.saturating_add(bytes);
         if self.may_have_dropped(node) {
+            self.await_record(node, lineage.head(), context);
             return;
         }
         if let Some(view) = self.views.get_mut(&node) {
             view.acknowledged = Some(Box::new((view.record.boot, lineage)));
+        }
+    }
+
+    /// Of a holder that may have dropped its copy only its record says what it has. Until that comes
+    /// nothing more is sent, and what was acknowledged is kept: the record will ask for what follows.
+    fn await_record(
+        &mut self,
+        node: NodeId,
+        acknowledged: Option<SnapshotId>,
+        context: &Context<'_>,
+    ) {
+        let Role::Serving(service) = &mut self.role else {
+            return;
+        };
+        if let Some(transfer) = service.transfers.get_mut(&node) {
+            transfer.offered.extend(acknowledged);
+            transfer.not_before = context.now.plus(context.timers.resend_first_ms);
         }
     }
 

@@ -7,7 +7,10 @@ impl Ownership {
     /// Takes in one event; `settle` decides what follows from it.
     pub(crate) fn take_in(&mut self, event: DatasetEvent, context: &mut Context<'_>) {
         match event {
-            DatasetEvent::Record { from, record } => self.hear_record(from, record),
+            DatasetEvent::Record { from, record } => {
+                self.heed_hand_over(from, &record, context);
+                self.hear_record(from, record);
+            }
             DatasetEvent::Message { from: _, message } => self.heed_message(message, context),
             DatasetEvent::Persisted { token } => self.persisted(token),
             DatasetEvent::Opened { epoch } => self.opened(epoch),
@@ -27,7 +30,9 @@ impl Ownership {
             DatasetEvent::StreamReceived { stream } => self.stream_received(stream, context),
             DatasetEvent::StreamFailed { stream } => self.stream_failed(stream),
             DatasetEvent::StreamCommitted { stream } => self.stream_committed(stream),
-            DatasetEvent::ReplicaAcknowledged { transfer } => self.replica_acknowledged(transfer),
+            DatasetEvent::ReplicaAcknowledged { transfer } => {
+                self.replica_acknowledged(transfer, context);
+            }
             DatasetEvent::ReplicateFailed { transfer, failure } => {
                 self.replicate_failed(transfer, failure, context);
             }

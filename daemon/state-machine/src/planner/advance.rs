@@ -37,7 +37,7 @@ impl Planner {
             let next = if plan.is_over() {
                 // There may be room for another one.
                 self.wake(view, view.now.plus(RECHECK_MS));
-                send_after(&plan, view)
+                send_after(&plan, self.moment(view.now).wall, view)
             } else {
                 Some(plan)
             };

@@ -211,6 +211,10 @@ impl Planner {
             let Some(ownership) = view.datasets.get(dataset) else {
                 continue;
             };
+            // While nobody serves it, nothing of it is on its way, maybe never again.
+            let Some(live) = ownership.live_node(view.me) else {
+                continue;
+            };
             let holders = ownership.copy_holders(view.me, view.peers);
             let is_taking = |node: &&NodeId| {
                 let is_up = facts.nodes.get(*node).is_some_and(|facts| facts.is_up);
@@ -224,9 +228,7 @@ impl Planner {
                 let taking = copying.entry(*taker).or_default();
                 taking.count += 1;
                 taking.bytes = taking.bytes.saturating_add(self.bytes_of(*dataset));
-                if let Some(live) = ownership.live_node(view.me) {
-                    copying.entry(live).or_default().count += 1;
-                }
+                copying.entry(live).or_default().count += 1;
             }
         }
         copying

@@ -12,6 +12,7 @@ use crate::moves::{CallOff, MoveStage};
 use crate::ownership::Ownership;
 use hwc_api::ids::DatasetId;
 use hwc_api::moves::MovePhase;
+use hwc_api::time::WallTime;
 use std::collections::BTreeMap;
 
 /// A database that could not follow its site is sent after it so often.
@@ -33,8 +34,9 @@ pub(super) fn keep_together(plan: &mut Plan, view: View<'_>, output: &mut Output
     }
 }
 
-/// Databases that stayed behind although their site has gone are sent after it, a few times.
-pub(super) fn send_after(plan: &Plan, view: View<'_>) -> Option<Plan> {
+/// Databases that stayed behind although their site has gone are sent after it, a few times. Each
+/// time is a move of its own, which began at another moment (`wall` is now).
+pub(super) fn send_after(plan: &Plan, wall: WallTime, view: View<'_>) -> Option<Plan> {
     let files = plan.files.and_then(|files| plan.parts.get(&files));
     let is_site_there = match files {
         Some(files) => files.stage == Stage::Ended(MoveStage::Moved),
@@ -60,6 +62,7 @@ pub(super) fn send_after(plan: &Plan, view: View<'_>) -> Option<Plan> {
         return None;
     }
     Some(Plan {
+        started_at: wall.max(plan.started_at.plus_ms(1)),
         due: view.now.plus(view.timers.retry_move_ms),
         due_at: None,
         is_begun: false,

@@ -27,6 +27,8 @@ struct Shown {
     to: NodeId,
     /// More than planned.
     is_begun: bool,
+    /// When it was shown last as more than planned: an earlier move of the same counts on.
+    begun_at: Option<Millis>,
     share: Share,
     is_present: bool,
     /// When it was shown last.
@@ -108,14 +110,13 @@ impl Traffic {
         share: Share,
         now: Millis,
     ) {
-        let was_begun = self
-            .shown
-            .get(&key)
-            .is_some_and(|before| before.is_begun && before.to == to);
+        let before = self.shown.get(&key).filter(|before| before.to == to);
+        let begun_before = before.and_then(|before| before.begun_at);
         let shown = Shown {
             unit,
             to,
-            is_begun: is_begun || was_begun,
+            is_begun,
+            begun_at: is_begun.then_some(now).or(begun_before),
             share,
             is_present: true,
             last: now,
@@ -221,7 +222,8 @@ impl Traffic {
 
     /// The units that are being moved, or were within the last minute.
     pub(crate) fn lately(&self, moment: Moment) -> BTreeSet<UnitKey> {
-        let shown = self.shown.values().filter(|shown| shown.is_begun);
+        let shown = self.shown.values();
+        let shown = shown.filter(|shown| shown.was_begun_lately(moment));
         let past = self.past.values();
         shown
             .map(|shown| shown.unit)
@@ -237,7 +239,7 @@ impl Traffic {
         let shown = self.shown.iter();
         let past = self.past.values();
         let units: BTreeSet<_> = shown
-            .filter(|((from, _), shown)| *from == node && shown.is_begun)
+            .filter(|((from, _), shown)| *from == node && shown.was_begun_lately(moment))
             .map(|(_, shown)| shown.unit)
             .chain(
                 past.filter(|past| past.from == node && past.age_ms(moment) < MEMORY_MS)
@@ -300,6 +302,14 @@ impl Traffic {
     /// Whether anything left `node`, or is about to, and may still be measured there.
     pub(crate) fn is_handing_over(&self, node: NodeId) -> bool {
         self.shown.keys().any(|(from, _)| *from == node)
+    }
+}
+
+impl Shown {
+    /// Under way, or it was within the last minute.
+    fn was_begun_lately(&self, moment: Moment) -> bool {
+        let is_recent = |at: Millis| moment.now < at.plus(MEMORY_MS);
+        self.is_begun || self.begun_at.is_some_and(is_recent)
     }
 }
 

@@ -239,6 +239,11 @@ impl Bench {
         self.step(Event::PeerAlive { node })
     }
 
+    /// The detector calls a node unreachable.
+    pub fn suspect(&mut self, node: NodeId) -> Vec<Command> {
+        self.step(Event::PeerSuspect { node })
+    }
+
     /// B's board was delivered.
     pub fn all_heard(&mut self) -> Vec<Command> {
         let boot = BootId(2);
@@ -287,6 +292,12 @@ impl Bench {
             datasets,
             moves: BTreeMap::new(),
         }))
+    }
+
+    /// The registry wants these to hold the dataset.
+    pub fn members(&mut self, members: &[NodeId]) -> Vec<Command> {
+        self.policy.replicas = members.to_vec();
+        self.registry()
     }
 
     /// The registry deletes the dataset.

@@ -16,6 +16,51 @@ fn t15_an_outsider_is_granted_only_beside_a_confirmed_member() {
     assert!(commands.iter().any(is_grant), "{commands:?}");
 }
 
+/// Seeds 412 and 464 of the simulator: a node that had dropped its copy is a member again within the
+/// same epoch. It acknowledges, and before its record comes the snapshot is needed still.
+#[test]
+fn t15_what_a_node_acknowledged_that_may_have_dropped_its_copy_is_kept_until_it_shows_it() {
+    let mut bench = Bench::serving_with(&[ME, B]);
+    let mine = bench.record().epoch;
+    bench.alive(C);
+    let before = bench.record().lineage;
+    bench.hear(B, acknowledging(mine, before.clone()));
+    let commands = bench.hear(C, acknowledging(mine, before.clone()));
+    assert!(commands.iter().any(is_grant), "{commands:?}");
+    bench.members(&[ME, B, C]);
+    bench.hear(B, acknowledging(mine, before));
+    let commands = bench.snapshot(1);
+    let sent_to = |node| {
+        commands.iter().find_map(|command| match command {
+            Command::Replicate { transfer, to, .. } if *to == node => Some(*transfer),
+            _ => None,
+        })
+    };
+    let (to_b, to_c) = (sent_to(B), sent_to(C));
+    let first = bench.record().lineage;
+    bench.snapshot(2);
+    let transfer = to_b.expect("B lacks something");
+    bench.tell(DatasetEvent::ReplicaAcknowledged { transfer });
+    bench.hear(B, acknowledging(mine, bench.record().lineage));
+    let transfer = to_c.expect("C lacks something");
+    let commands = bench.tell(DatasetEvent::ReplicaAcknowledged { transfer });
+    assert_eq!(
+        Bench::replicated(&commands),
+        None,
+        "it waits for the record"
+    );
+    let kept = |bench: &Bench| {
+        let first = first.head().expect("a snapshot");
+        bench.anchors().contains(&first)
+    };
+    assert!(kept(&bench), "{:?}", bench.anchors());
+    bench.hear(C, acknowledging(mine, first.clone()));
+    let commands = bench.wait(600);
+    let sent = Bench::replicated(&commands).expect("C lacks the second one");
+    assert_eq!(sent.1, first.head());
+    assert!(kept(&bench), "{:?}", bench.anchors());
+}
+
 #[test]
 fn t16_no_copy_is_on_disk_before_it_is_dropped() {
     let mut bench = Bench::with_members(lineage(&[(1, B, 3)]), &[B, C]);

@@ -1,6 +1,8 @@
 //! T10 to T13: planned moves.
 
-use crate::bench::{B, Bench, acknowledging, epoch, lineage};
+use crate::bench::{B, Bench, C, ME, acknowledging, epoch, lineage, live};
+use hwc_api::ids::NodeId;
+use hwc_api::ownership::HolderState;
 use hwc_state_machine::{Command, DatasetEvent, PeerMessage, Phase};
 
 #[test]
@@ -82,6 +84,40 @@ fn t13_a_promotion_binds_only_this_start_with_this_head_under_this_epoch() {
             assert_eq!(bench.record().heard, [bench.me()]);
         }
     }
+}
+
+/// Seeds 68 and 460 of the simulator: a third holder heard that the old node had stopped before it
+/// heard of the new one, and stopped it with a needless claim.
+#[test]
+fn t1_other_holders_let_the_target_of_a_hand_over_go_first() {
+    let after_hand_over = |to: NodeId, is_target_alive: bool| {
+        let head = lineage(&[(1, B, 3)]);
+        let mut bench = Bench::with_copy_as(&[ME, B, C]);
+        if is_target_alive {
+            bench.alive(C);
+            bench.hear(C, acknowledging(epoch(2, B), head.clone()));
+        }
+        let mut draining = live(epoch(2, B), head.clone());
+        draining.state = HolderState::Draining;
+        draining.moving_to = Some(to);
+        bench.hear(B, draining);
+        bench.all_heard();
+        bench.persist_all();
+        bench.wait(40_000);
+        assert_eq!(bench.phase(), Phase::Replica);
+        bench.hear(B, acknowledging(epoch(2, B), head));
+        bench
+    };
+    let mut bench = after_hand_over(C, true);
+    bench.wait(1_900);
+    assert_eq!(bench.phase(), Phase::Replica, "the target goes first");
+    bench.wait(200);
+    assert_eq!(bench.phase(), Phase::Claiming, "it never came");
+    let mut bench = after_hand_over(C, true);
+    bench.suspect(C);
+    assert_eq!(bench.phase(), Phase::Claiming, "it died");
+    assert_eq!(after_hand_over(ME, true).phase(), Phase::Claiming);
+    assert_eq!(after_hand_over(C, false).phase(), Phase::Claiming);
 }
 
 fn is_promotion(command: &Command) -> bool {

@@ -5,6 +5,7 @@ use crate::{CallOff, Command, Event, MoveStage, Refused};
 use hwc_api::explanation::Unfit;
 use hwc_api::ids::{DatasetId, NodeId};
 use hwc_api::moves::MovePhase;
+use std::collections::BTreeSet;
 
 fn under_way(phases: &[MovePhase]) -> Vec<MoveStage> {
     phases.iter().copied().map(MoveStage::UnderWay).collect()
@@ -363,6 +364,18 @@ fn a_database_that_cannot_follow_is_sent_after_its_site() {
     desk.gets_copy_of_head(database(1), B);
     desk.wait(70_000);
     assert_eq!(desk.stages(database(1)).last(), Some(&MoveStage::Moved));
+    let ends: BTreeSet<_> = desk
+        .said
+        .iter()
+        .filter(|action| action.dataset == database(1))
+        .filter_map(|action| match &action.command {
+            Command::MoveChanged { status } => Some(status),
+            _ => None,
+        })
+        .filter(|status| !matches!(status.stage, MoveStage::UnderWay(_)))
+        .map(|status| status.started_at)
+        .collect();
+    assert_eq!(ends.len(), 2, "each time is a move of its own: {ends:?}");
 }
 
 #[test]

@@ -276,6 +276,17 @@ impl Desk {
         self.run();
     }
 
+    /// All copies of a dataset are lost; the nodes that are to hold it have none.
+    pub(super) fn is_lost(&mut self, dataset: DatasetId, set: &[NodeId]) {
+        let policy = self.policies.get_mut(&dataset).expect("known");
+        policy.replicas = set.to_vec();
+        for node in [B, C, D] {
+            self.copies.insert((dataset, node), Copy::default());
+            self.show(dataset, node);
+        }
+        self.run();
+    }
+
     fn show(&mut self, dataset: DatasetId, node: NodeId) {
         let Some(copy) = self.copies.get(&(dataset, node)) else {
             return;

@@ -213,3 +213,21 @@ fn of_two_nodes_that_are_drained_neither_hands_over_to_the_other() {
     let obstacle = Obstacle::NoTarget;
     assert_eq!(stuck.outcomes(), [Outcome::Stay { obstacle }]);
 }
+
+/// Seed 37 of the simulator: what had left, come back and was to leave again within a minute counted
+/// as under way already, and two such sites kept each other from beginning for ever.
+#[test]
+fn sites_that_came_back_within_a_minute_leave_again() {
+    let mut desk = Desk::with_sites(2);
+    desk.facts.balancing.moves_at_once = 2;
+    for node in [C, D] {
+        desk.facts_of(node).is_hosting = false;
+    }
+    desk.facts_of(ME).is_draining = true;
+    desk.wait(10_000);
+    assert!(desk.open_here().is_empty());
+    desk.take_back(files(1));
+    assert_eq!(desk.open_here().len(), 4);
+    desk.wait(120_000);
+    assert!(desk.open_here().is_empty(), "{:?}", desk.planned());
+}

@@ -166,6 +166,24 @@ fn too_few_copies_are_completed_and_too_many_trimmed() {
     assert_eq!(reasons(&desk), [RehomeReason::TooMany]);
 }
 
+/// Seed 467 of the simulator: sites whose last copies were lost kept the nodes busy that were to hold
+/// them, and a drained node was never emptied.
+#[test]
+fn copies_that_nobody_can_send_keep_no_node_busy() {
+    let mut desk = leading(4);
+    for site in [2, 3, 4] {
+        for dataset in [files(site), database(site)] {
+            desk.is_lost(dataset, &[D, C]);
+        }
+    }
+    desk.registry();
+    desk.facts_of(ME).is_hosting = false;
+    desk.wait(70_000);
+    desk.facts_of(C).is_draining = true;
+    desk.wait(2_000);
+    assert_eq!(desk.policies[&files(1)].replicas, [B, D, C]);
+}
+
 #[test]
 fn a_target_of_a_move_is_not_trimmed() {
     let mut desk = leading(1);
