@@ -65,11 +65,11 @@ pub(super) fn next_set(
 ) -> Option<Wanted> {
     let kept = present.with(|standing| standing == Membership::Good);
     let wanted = if kept.len() < present.copies {
-        grown(present, &kept, nodes).or_else(|| shrunk(present, &kept))
+        grown(present, &kept, nodes).or_else(|| shrunk(present, &kept, nodes))
     } else if kept.len() > present.copies {
-        trimmed(present, &kept, nodes)
+        without_leavers(present, &kept, nodes).or_else(|| trimmed(present, &kept, nodes))
     } else {
-        without_leavers(present, &kept).or_else(|| spread(present, &kept, nodes, is_steady))
+        without_leavers(present, &kept, nodes).or_else(|| spread(present, &kept, nodes, is_steady))
     };
     wanted.filter(|wanted| is_safe(present, wanted))
 }
@@ -104,6 +104,12 @@ impl Present<'_> {
 
     fn holds_all(&self, nodes: &[NodeId]) -> bool {
         nodes.iter().all(|node| self.holders.contains(node))
+    }
+
+    /// Whether it is served by a member that is not among these.
+    fn is_live_beyond(&self, nodes: &[NodeId]) -> bool {
+        self.live
+            .is_some_and(|live| !nodes.contains(&live) && self.replicas().contains(&live))
     }
 
     /// Why the set is changed, by the worst of its members.
@@ -167,61 +173,21 @@ fn grown(present: &Present<'_>, kept: &[NodeId], nodes: &[NodeCandidate]) -> Opt
 }
 
 /// Nobody can take the place of a drained member, and it may go all the same.
-fn shrunk(present: &Present<'_>, kept: &[NodeId]) -> Option<Wanted> {
+fn shrunk(present: &Present<'_>, kept: &[NodeId], nodes: &[NodeCandidate]) -> Option<Wanted> {
     let may = present.may_lack_copies && !kept.is_empty();
-    may.then(|| without_leavers(present, kept)).flatten()
+    may.then(|| without_leavers(present, kept, nodes)).flatten()
 }
 
-/// More good members than needed: the live node stays, others in distinct zones stay, of those in
-/// one zone one that holds a copy, and the rest goes; once all that stay hold copies.
-fn trimmed(present: &Present<'_>, kept: &[NodeId], nodes: &[NodeCandidate]) -> Option<Wanted> {
-    if !present.may_trim {
-        return None;
-    }
-    let zone = |node: NodeId| -> Option<&ZoneName> {
-        let node = nodes.iter().find(|candidate| candidate.id == node)?;
-        Some(&node.zone)
-    };
-    let mut staying: Vec<NodeId> = Vec::new();
-    while staying.len() < present.copies.max(1) {
-        let rest = kept.iter().filter(|node| !staying.contains(node));
-        let next = rest.min_by_key(|node| {
-            let is_zone_taken = staying.iter().any(|other| zone(*other) == zone(**node));
-            (
-                present.live != Some(**node),
-                is_zone_taken,
-                !present.holders.contains(node),
-            )
-        });
-        staying.push(*next?);
-    }
-    // In the order of the set; the choice was made by other rules.
-    let staying: Vec<_> = kept
-        .iter()
-        .copied()
-        .filter(|node| staying.contains(node))
-        .collect();
-    let is_live_leaving = present
-        .live
-        .is_some_and(|live| !staying.contains(&live) && present.replicas().contains(&live));
-    if !present.holds_all(&staying) || is_live_leaving {
-        return None;
-    }
-    Some(Wanted {
-        replicas: present.arranged(staying),
-        added: Vec::new(),
-        reason: RehomeReason::TooMany,
-        candidates: Vec::new(),
-    })
-}
-
-/// As many good members as needed: those that leave go, once all that stay hold a copy and the
-/// live node is none of them. Those that are gone need not be waited for.
-fn without_leavers(present: &Present<'_>, kept: &[NodeId]) -> Option<Wanted> {
-    let is_live_leaving = present
-        .live
-        .is_some_and(|live| !kept.contains(&live) && present.replicas().contains(&live));
-    let may_all_go = present.holds_all(kept) && !is_live_leaving;
+/// As many good members as needed, or more: those that leave go, once there are as many copies as
+/// there should be without them, and the live node is none of them. Those that are gone need not be
+/// waited for; neither do those that leave wait until members beyond `copies` may be given up.
+fn without_leavers(
+    present: &Present<'_>,
+    kept: &[NodeId],
+    nodes: &[NodeCandidate],
+) -> Option<Wanted> {
+    let is_whole = present.holds_all(&fittest(present, kept, nodes));
+    let may_all_go = is_whole && !present.is_live_beyond(kept);
     let replicas = present.with(|standing| match standing {
         Membership::Good => true,
         Membership::Drained | Membership::NotHosting => !may_all_go,
@@ -236,6 +202,49 @@ fn without_leavers(present: &Present<'_>, kept: &[NodeId]) -> Option<Wanted> {
         reason: present.reason(RehomeReason::TooMany),
         candidates: Vec::new(),
     })
+}
+
+/// More good members than needed: the fittest stay and the rest goes, once all that stay hold
+/// copies.
+fn trimmed(present: &Present<'_>, kept: &[NodeId], nodes: &[NodeCandidate]) -> Option<Wanted> {
+    if !present.may_trim {
+        return None;
+    }
+    let staying = fittest(present, kept, nodes);
+    if !present.holds_all(&staying) || present.is_live_beyond(&staying) {
+        return None;
+    }
+    Some(Wanted {
+        replicas: present.arranged(staying),
+        added: Vec::new(),
+        reason: RehomeReason::TooMany,
+        candidates: Vec::new(),
+    })
+}
+
+/// Those of the good members that would do, in the order of the set: the live node, others in
+/// distinct zones, of those in one zone one that holds a copy. All, if they are no more than needed.
+fn fittest(present: &Present<'_>, kept: &[NodeId], nodes: &[NodeCandidate]) -> Vec<NodeId> {
+    let zone = |node: NodeId| -> Option<&ZoneName> {
+        let node = nodes.iter().find(|candidate| candidate.id == node)?;
+        Some(&node.zone)
+    };
+    let mut chosen: Vec<NodeId> = Vec::new();
+    while chosen.len() < present.copies.max(1) {
+        let rest = kept.iter().filter(|node| !chosen.contains(node));
+        let next = rest.min_by_key(|node| {
+            let is_zone_taken = chosen.iter().any(|other| zone(*other) == zone(**node));
+            (
+                present.live != Some(**node),
+                is_zone_taken,
+                !present.holders.contains(node),
+            )
+        });
+        let Some(next) = next else { break };
+        chosen.push(*next);
+    }
+    let is_chosen = |node: &NodeId| chosen.contains(node);
+    kept.iter().copied().filter(is_chosen).collect()
 }
 
 /// All copies in one zone although another one has room: one more there; the set is trimmed later.

@@ -25,7 +25,7 @@ const COUNT_AGAIN_MS: u64 = 10_000;
 pub(super) struct Unsettled {
     /// The set as it is.
     pub(super) replicas: Vec<NodeId>,
-    /// Since when it is so, as far as this node knows.
+    /// Since when no member was added, as far as this node knows.
     pub(super) since: Millis,
     pub(super) judged_at: Option<Millis>,
     pub(super) proposed: Option<Proposal>,
@@ -148,9 +148,16 @@ impl Planner {
         };
         let before = self.rehoming.unsettled.get(&dataset);
         if before.is_none_or(|before| before.replicas != policy.replicas) {
+            let has_new = |before: &&Unsettled| {
+                let mut members = policy.replicas.iter();
+                members.any(|node| !before.replicas.contains(node))
+            };
+            let since = before
+                .filter(|before| !has_new(before))
+                .map_or(view.now, |before| before.since);
             let unsettled = Unsettled {
                 replicas: policy.replicas.clone(),
-                since: view.now,
+                since,
                 judged_at: None,
                 proposed: None,
             };

@@ -110,6 +110,37 @@ fn a_drained_node_goes_once_the_others_hold_copies() {
     );
 }
 
+/// The leader finds a place for a copy while the live node, which is drained, goes to another one: that
+/// is one more than needed, and was one reason for the drained node to keep its copy for half a minute.
+#[test]
+fn a_drained_node_goes_although_there_are_more_copies_than_needed() {
+    let mut desk = leading(1);
+    desk.facts_of(B).is_draining = true;
+    desk.wait(2_000);
+    for dataset in [files(1), database(1)] {
+        let grown = desk.policies[&dataset].replicas.clone();
+        let added = if grown.contains(&D) { ME } else { D };
+        let policy = desk.policies.get_mut(&dataset).expect("known");
+        policy.replicas.push(added);
+        for node in [ME, D] {
+            desk.gets_copy(dataset, node);
+        }
+    }
+    desk.registry();
+    for dataset in [files(1), database(1)] {
+        desk.take_over(dataset, C);
+    }
+    desk.wait(2_000);
+    for dataset in [files(1), database(1)] {
+        let set = &desk.policies[&dataset].replicas;
+        assert!(set.len() == 3 && !set.contains(&B), "{set:?}");
+    }
+    // Since the last one was added, not since the drained one left.
+    desk.wait(29_000);
+    assert_eq!(desk.policies[&files(1)].replicas.len(), 2);
+    assert_eq!(desk.policies[&database(1)].replicas.len(), 2);
+}
+
 #[test]
 fn the_live_node_stays_a_member_until_it_has_handed_over() {
     let mut desk = leading(1);

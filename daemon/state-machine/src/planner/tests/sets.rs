@@ -176,6 +176,38 @@ fn each_step_towards_a_right_set() {
             Some((&[1, 4], RehomeReason::NodeLost)),
         ),
         (
+            "the drained one goes, too many of the others or not",
+            &[(1, Good), (3, Good), (4, Good), (2, Drained)],
+            2,
+            1,
+            &[1, 2, 3, 4],
+            Some((&[1, 3, 4], RehomeReason::Drain)),
+        ),
+        (
+            "enough of the others hold copies",
+            &[(1, Good), (3, Good), (4, Good), (2, Drained)],
+            2,
+            1,
+            &[1, 2, 4],
+            Some((&[1, 3, 4], RehomeReason::Drain)),
+        ),
+        (
+            "enough of the others hold copies, but all in one zone",
+            &[(1, Good), (2, Good), (3, Good), (4, Drained)],
+            2,
+            1,
+            &[1, 2, 4],
+            None,
+        ),
+        (
+            "too many of the others, and it is live on the drained one",
+            &[(1, Good), (3, Good), (4, Good), (2, Drained)],
+            2,
+            2,
+            &[1, 2, 3, 4],
+            None,
+        ),
+        (
             "too few",
             &[(1, Good)],
             2,
@@ -254,6 +286,15 @@ fn what_must_not_be_trimmed_yet_is_not() {
         expected: None,
     };
     check("added just now", &case, |present| present.may_trim = false);
+    let case = Case {
+        members: &[(1, Good), (2, Good), (3, Good), (4, Drained)],
+        holders: &[1, 2, 3, 4],
+        expected: Some((&[1, 2, 3], RehomeReason::Drain)),
+        ..case
+    };
+    check("who leaves goes before", &case, |present| {
+        present.may_trim = false;
+    });
 }
 
 #[test]
@@ -273,6 +314,50 @@ fn a_drained_node_may_be_let_go_without_a_successor() {
         &case(Some((alone, RehomeReason::Drain))),
         |present| present.may_lack_copies = true,
     );
+}
+
+/// Everything that can be true of four members, at most three copies and any holders in reach.
+#[test]
+fn nothing_leaves_before_there_are_enough_copies_without_it() {
+    let standings = [Good, Drained, NotHosting, Lost, Removed];
+    let nodes = nodes();
+    let mut left = 0;
+    for code in 0..5_usize.pow(4) * 16 * 3 * 5 {
+        let pick = |place: u32| standings[code / 5_usize.pow(place) % 5];
+        let members: Vec<_> = (0..4_u16)
+            .map(|place| (NodeId(place + 1), pick(u32::from(place))))
+            .collect();
+        let rest = code / 625;
+        let is_holder = |place: usize| {
+            let (_, standing) = members[place];
+            rest >> place & 1 == 1 && !matches!(standing, Lost | Removed)
+        };
+        let holders: BTreeSet<_> = (0..4)
+            .filter(|p| is_holder(*p))
+            .map(|p| members[p].0)
+            .collect();
+        let copies = rest / 16 % 3 + 1;
+        let live = members
+            .get((rest / 48).wrapping_sub(1))
+            .map(|(node, _)| *node);
+        let present = Present {
+            members: &members,
+            copies,
+            live: live.filter(|live| holders.contains(live)),
+            holders: &holders,
+            needed_bytes: 0,
+            may_trim: code % 2 == 0,
+            may_lack_copies: false,
+        };
+        let Some(wanted) = next_set(&present, &nodes, |_| true) else {
+            continue;
+        };
+        let kept = wanted.replicas.iter().filter(|node| holders.contains(node));
+        let kept = kept.count();
+        assert!(kept >= copies.min(holders.len()), "{present:?} {wanted:?}");
+        left += usize::from(kept < holders.len());
+    }
+    assert!(left > 0);
 }
 
 #[test]
