@@ -1,6 +1,7 @@
 //! Several registries in one process over streams in memory: elections, forwarded changes, deaths,
 //! partitions, restarts. The net refuses removed nodes, as the streams between real nodes do.
 
+mod catch_up;
 mod log;
 mod lost;
 mod standing;

@@ -4,6 +4,7 @@
 //! tells a person, and starts it again from disk: what was not acknowledged may be missing, what
 //! was is there.
 
+use crate::catch_up::CatchUp;
 use crate::membership::Absences;
 use crate::network::peers::Peers;
 use crate::network::raft_network::NetworkFactory;
@@ -41,6 +42,8 @@ pub(crate) struct Core {
     pub replace_voter_after: Duration,
     /// Held by whoever changes the membership, from the look at it to the end of the step.
     pub steering: AsyncMutex<()>,
+    /// See `catch_up`.
+    pub catching_up: CatchUp,
     absences: Mutex<Absences>,
     denied: Mutex<Denied>,
     /// Orders to the keeper.
@@ -121,6 +124,7 @@ impl Core {
             forwarding: parts.forwarding,
             replace_voter_after: parts.replace_voter_after,
             steering: AsyncMutex::default(),
+            catching_up: CatchUp::default(),
             absences: Mutex::default(),
             denied: Mutex::new(Denied::new(lost)),
             orders,

@@ -12,6 +12,7 @@
 //! - `voters`: who should vote, pure; `membership`: openraft's membership, kept in step.
 //! - `rescue`: going on without nodes that are gone for good.
 
+mod catch_up;
 mod core;
 mod error;
 mod membership;

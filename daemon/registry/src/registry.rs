@@ -1,5 +1,6 @@
 //! The handle that the conductor holds.
 
+use crate::catch_up;
 use crate::core::{Core, Parts, Starter};
 use crate::error::OpenError;
 use crate::membership;
@@ -229,6 +230,13 @@ impl Registry {
     /// tells whether the change may have been made; `not-member` on a node without a cluster.
     pub async fn change(&self, change: Change) -> ChangeResult {
         submit::change(&self.core, change).await
+    }
+
+    /// Waits until this node's copy of the settings shows all that was acknowledged on any node
+    /// when this was called; a second at most, after which the copy is as new as it could be made.
+    /// Cancel-safe.
+    pub async fn catch_up(&self) {
+        catch_up::catch_up(&self.core).await;
     }
 
     /// This node's copy of the settings; told of every applied change.

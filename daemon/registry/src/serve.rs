@@ -3,6 +3,7 @@
 //! TLS has proved who is on it. A node speaks for itself only: a vote or a log under another's
 //! name ends the stream, and a node that was taken out of the cluster is not listened to.
 
+use crate::catch_up;
 use crate::core::Core;
 use crate::network::call::{Answer, Call};
 use crate::network::claim::Claim;
@@ -126,6 +127,7 @@ async fn answer(
             Ok(Answer::InstallSnapshot(raft.install_snapshot(rpc).await))
         }
         Call::Change(request) => Ok(Answer::Change(submit::propose(core, request).await)),
+        Call::Newest => Ok(Answer::Newest(catch_up::newest(core).await)),
         Call::Ping if core.is_running() => Ok(Answer::Pong),
         Call::Ping => Ok(Answer::Idle),
         Call::Position { deny } => {

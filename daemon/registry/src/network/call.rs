@@ -37,6 +37,8 @@ pub(crate) enum Call {
     },
     /// A change, for the leader to propose.
     Change(Request),
+    /// How far the log is that was acknowledged: for the leader.
+    Newest,
     /// Whether anybody is there.
     Ping,
     /// How far a node's log goes; from then on it does not listen to `deny` for a while.
@@ -52,6 +54,8 @@ pub(crate) enum Answer {
     Vote(Result<VoteResponse<u64>, RaftError<u64>>),
     InstallSnapshot(Result<InstallSnapshotResponse<u64>, RaftError<u64, InstallSnapshotError>>),
     Change(Proposal),
+    /// Nothing where the node does not lead a majority.
+    Newest(Option<u64>),
     /// The node is there and takes part.
     Pong,
     /// The node is there, but takes no part: its store does not work.
