@@ -50,6 +50,7 @@ finish() {
   local rc=$?
   trap - EXIT INT TERM HUP
   set +e
+  cd "$root"
   if [ "$rc" != 0 ]; then
     [ -z "$lab_id" ] || keep_logs
     say "failed; what there is to see is in ${results#"$root"/}:"
@@ -58,6 +59,7 @@ finish() {
   fi
   # A lab that did not come up whole took itself away.
   [ -z "$lab_id" ] || timeout --kill-after=20 "$down_limit" "$programs/hwc-demo" --id "$lab_id" --output "$description" down
+  if [ "$rc" != 0 ] && [ -s "$results/results.json" ]; then node end2end/failures.mjs "$results/results.json"; fi
   exit "$rc"
 }
 trap finish EXIT
