@@ -44,6 +44,9 @@ pub enum JobKind {
         site: SiteId,
         /// Where.
         to: NodeId,
+        /// Who asked for it; unknown of jobs of earlier versions.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        by: Option<AccountId>,
     },
 }
 

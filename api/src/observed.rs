@@ -48,7 +48,7 @@ pub struct NodeObserved {
     /// The kind of network that its daemon was started for.
     #[serde(default)]
     pub network: Network,
-    /// What it refused of what came over the network.
+    /// What it refused of what came over the network, and of what it was asked.
     #[serde(default)]
     pub refusals: Refusals,
     /// The services that it looks after.
@@ -84,6 +84,10 @@ pub struct Refusals {
     /// What other nodes showed of themselves: `frame`, `long-frame`, `order`, `change`, `key`,
     /// `value`, `too-much`.
     pub boards: BTreeMap<String, u64>,
+    /// Requests of the API, by the code of the problem that was answered: `unknown-node`,
+    /// `forbidden`, `malformed`.
+    #[serde(default)]
+    pub requests: BTreeMap<String, u64>,
 }
 
 /// A dataset that takes much of its node.

@@ -2,7 +2,8 @@
 //!
 //! A request passes, in this order: size limit, [`identity`] (who asks), [`access`] (the one
 //! function that says whether they may), the endpoint. [`endpoints`] is the whole list; an
-//! endpoint that names no action does not compile.
+//! endpoint that names no action does not compile. What is not known here may be known on the node
+//! that the visitor asked a moment ago: it is looked up again before that is said.
 //!
 //! Two Unix sockets lead here. `api.sock` is for the front door and the panel: nobody is signed in
 //! without a token. `control.sock` belongs to root alone: who connects there is root on this node,
@@ -13,6 +14,7 @@ pub mod attempts;
 pub mod endpoints;
 pub mod events;
 pub mod identity;
+mod news;
 pub mod refusal;
 pub mod server;
 
@@ -32,6 +34,7 @@ use hwc_api::time::WallTime;
 use hwc_api::v1::{NodeView, SiteView};
 use hwc_registry::Registry;
 use hwc_runtime::clock::Clock;
+use refusal::RefusedRequests;
 use std::sync::Arc;
 use tokio::sync::watch;
 
@@ -56,6 +59,8 @@ pub struct Api {
     pub passwords: Passwords,
     /// Wrong passwords of late.
     pub attempts: Attempts,
+    /// What was refused.
+    pub refused: RefusedRequests,
     /// Time.
     pub clock: Clock,
     /// Installing applications.

@@ -378,7 +378,7 @@ impl InstallJobs {
 
     /// The list of moves says of an asked one that it was not carried out.
     async fn note_forgotten_move(&self, job: &Job) {
-        let JobKind::MoveSite { site, to } = &job.kind else {
+        let JobKind::MoveSite { site, to, .. } = &job.kind else {
             return;
         };
         let files = self.desired.borrow().sites.get(site).map(|s| s.dataset);

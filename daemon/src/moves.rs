@@ -294,7 +294,11 @@ impl Moves {
             .get(&site)
             .ok_or_else(|| crate::api::not_found("site"))?;
         let started = Change::StartJob {
-            kind: JobKind::MoveSite { site: site.id, to },
+            kind: JobKind::MoveSite {
+                site: site.id,
+                to,
+                by: Some(by),
+            },
             // The site's owner sees what happens to it, whoever asked.
             account: site.account,
             node: self.me,

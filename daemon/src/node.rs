@@ -5,6 +5,7 @@ mod calls;
 mod facts;
 mod open;
 
+use crate::api::refusal::RefusedRequests;
 use crate::api::{Api, attempts::Attempts, endpoints};
 use crate::conductor::hands::{Hands, Rooms};
 use crate::conductor::input::{Input, Inputs, OwnFact};
@@ -176,12 +177,14 @@ pub async fn begin(
     let services = reconcile::spawn(&rooms, &wake_services, &wake_report);
     spawn_facts(&rooms, &registry, &config, &inputs);
     spawn_peers(&rooms, &registry);
+    let refused = RefusedRequests::default();
     let reporter = report::Reporter {
         clock: clock.clone(),
         boot: start.boot,
         registry: registry.clone(),
         services,
         rooms: Arc::clone(&rooms),
+        refused: refused.clone(),
         served: loaded,
         pool: config.pool.clone(),
         inputs: inputs.clone(),
@@ -203,7 +206,7 @@ pub async fn begin(
     answer_calls(&rooms, &installs, &moves, &inputs);
     admit_newcomers(&config, &rooms, &registry, &clock);
     let api = open_api_of(
-        &config, &identity, &registry, seen, installs, &inputs, &clock,
+        &config, &identity, &registry, seen, installs, refused, &clock,
     );
     api.journals.answer_calls();
     open_api(endpoints::router(Arc::new(api)), &config, &conducting)?;
@@ -309,7 +312,7 @@ fn open_api_of(
     registry: &Registry,
     picture: watch::Receiver<Arc<Picture>>,
     installs: InstallJobs,
-    inputs: &Inputs,
+    refused: RefusedRequests,
     clock: &Clock,
 ) -> Api {
     let me = identity.node();
@@ -319,7 +322,7 @@ fn open_api_of(
         config.port,
         registry.desired(),
     );
-    let inputs = inputs.clone();
+    let inputs = installs.inputs.clone();
     Api {
         me,
         registry: registry.clone(),
@@ -331,6 +334,7 @@ fn open_api_of(
         ),
         passwords: password::Passwords::default(),
         attempts: Attempts::new(clock.clone()),
+        refused,
         clock: clock.clone(),
         journals: Journals {
             me,

@@ -25,7 +25,7 @@ pub struct Known {
     pub registry_standing: RegistryStanding,
     /// The kind of network that this daemon was started for.
     pub network: Network,
-    /// What was refused of what came over the network.
+    /// What was refused of what came over the network, and of what was asked.
     pub refusals: Refusals,
     /// What the node and its datasets take.
     pub loads: Loads,

@@ -1,9 +1,10 @@
 //! What people see: desired and observed state put together into the API's views. Pure.
 //!
-//! Here sites, nodes, accounts and jobs; moves, drains and what is lost with nodes in files of
-//! their own.
+//! Here sites, nodes and accounts; jobs, moves, drains and what is lost with nodes in files of their
+//! own.
 
 mod drain;
+mod jobs;
 mod lost;
 mod moves;
 mod registry;
@@ -14,14 +15,13 @@ pub(crate) use registry::standing as registry_standing;
 
 use crate::picture::Picture;
 use hwc_api::desired::{Account, ApiToken, Database, Dataset, DatasetContent, Desired, Site};
-use hwc_api::ids::{AccountId, DatasetId, JobId, NodeId};
-use hwc_api::job::{Job, JobKind};
+use hwc_api::ids::{AccountId, DatasetId, NodeId};
 use hwc_api::names::NodeName;
 use hwc_api::ownership::HolderState;
 use hwc_api::time::WallTime;
 use hwc_api::v1::{
-    AccountView, CopyView, DatabaseView, DatasetView, JobView, LiveState, NodeRef, NodeView,
-    SiteView, TokenView,
+    AccountView, CopyView, DatabaseView, DatasetView, LiveState, NodeRef, NodeView, SiteView,
+    TokenView,
 };
 use std::collections::BTreeSet;
 
@@ -61,26 +61,11 @@ impl Scene<'_> {
             state,
             files,
             databases,
-            job: self.newest_job(site).map(|job| self.job(job)),
+            jobs: self.newest_jobs(site),
             pin: site.pin.map(|node| self.node_ref(node)),
             hold_until: site.hold_until.filter(|until| *until > self.now),
             created_at: site.created_at,
         }
-    }
-
-    /// A job with its progress.
-    #[must_use]
-    pub fn job(&self, job: &Job) -> JobView {
-        JobView {
-            job: job.clone(),
-            progress: self.picture.jobs.get(&job.id).cloned(),
-        }
-    }
-
-    /// A job by its id.
-    #[must_use]
-    pub fn job_by_id(&self, job: JobId) -> Option<JobView> {
-        self.desired.jobs.get(&job).map(|job| self.job(job))
     }
 
     /// A node.
@@ -302,18 +287,6 @@ impl Scene<'_> {
             .get(&id)
             .map(|account| account.name.clone())
             .unwrap_or_default()
-    }
-
-    fn newest_job(&self, site: &Site) -> Option<&Job> {
-        self.desired
-            .jobs
-            .values()
-            .rev()
-            .find(|job| match &job.kind {
-                JobKind::InstallApp { site: of, .. } | JobKind::MoveSite { site: of, .. } => {
-                    *of == site.id
-                }
-            })
     }
 }
 

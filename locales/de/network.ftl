@@ -20,9 +20,10 @@ key-unheard = { $node } antwortet nicht. Er bekommt ihn, wenn er zurückkehrt.
 key-replace = Schlüssel ersetzen
 key-replace-hint = Nichts wird unterbrochen: Eine Weile gelten beide.
 
-refused-title = Im Netz abgelehnt
+refused-title = Abgelehnt
 refused-none = nichts
 refused-datagrams = Datagramme
 refused-connections = Verbindungen
 refused-boards = Aushänge
-refused-hint = Gezählt, seit auf dem Knoten hwcd startete. Nichts wurde dadurch geändert. Viele von einer Art sind einen Blick ins Protokoll wert.
+refused-requests = Anfragen
+refused-hint = Gezählt, seit auf dem Knoten hwcd startete. Nichts wurde dadurch geändert. Viele von einer Art im Netz sind einen Blick ins Protokoll wert.

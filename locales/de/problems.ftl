@@ -46,6 +46,7 @@ problem-move-called-off = { $detail ->
     [not-live] Sie wurde anderswo aktiv oder gelöscht.
     [stood-still] Der Knoten stand einen Moment still. Die Website ist, wo sie war.
     [not-taken] Der andere Knoten hat die Website nicht übernommen. Sie ist, wo sie war.
+    [restarted] Der Knoten wurde neu gestartet. Verschieben Sie die Website noch einmal.
    *[other] Der Umzug wurde abgesagt. Die Website ist, wo sie war.
 }
 problem-too-few-copies = { $has_detail ->

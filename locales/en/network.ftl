@@ -20,9 +20,10 @@ key-unheard = { $node } does not answer. It gets it when it returns.
 key-replace = Replace the key
 key-replace-hint = Nothing is interrupted: for a while both are good.
 
-refused-title = Refused on the network
+refused-title = Refused
 refused-none = nothing
 refused-datagrams = Datagrams
 refused-connections = Connections
 refused-boards = Boards
-refused-hint = Counted since each node’s hwcd started. Nothing was changed by it. Many of one kind are worth a look into the log.
+refused-requests = Requests
+refused-hint = Counted since each node’s hwcd started. Nothing was changed by it. Many of one kind on the network are worth a look into the log.

@@ -46,6 +46,7 @@ problem-move-called-off = { $detail ->
     [not-live] It went live elsewhere, or was deleted.
     [stood-still] The node stood still for a moment. The site is where it was.
     [not-taken] The other node did not take the site. It is where it was.
+    [restarted] The node was restarted. Ask for the move again.
    *[other] The move was called off. The site is where it was.
 }
 problem-too-few-copies = { $has_detail ->

@@ -45,8 +45,8 @@ pub struct SiteView {
     pub files: DatasetView,
     /// Its databases.
     pub databases: Vec<DatabaseView>,
-    /// The newest job on it.
-    pub job: Option<JobView>,
+    /// The newest job of each kind on it, the newest first.
+    pub jobs: Vec<JobView>,
     /// The node that it is pinned to.
     pub pin: Option<NodeRef>,
     /// Until then it is not moved to spread load.

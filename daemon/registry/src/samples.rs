@@ -281,6 +281,7 @@ pub(crate) fn start_move(site: u32, to: u16) -> Change {
         kind: JobKind::MoveSite {
             site: SiteId(site),
             to: NodeId(to),
+            by: Some(ADMINISTRATOR),
         },
         account: CUSTOMER,
         node: NodeId(1),

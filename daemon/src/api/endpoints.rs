@@ -46,7 +46,8 @@ mod token_list;
 use super::Api;
 use super::access::{Action, Object, can};
 use super::identity::{ThroughControlSocket, actor};
-use super::refusal::Refusal;
+use super::news::ask_again;
+use super::refusal::{Refusal, count};
 use axum::Router;
 use axum::extract::{DefaultBodyLimit, Request, State};
 use axum::middleware::{Next, from_fn_with_state};
@@ -57,7 +58,7 @@ use hwc_api::v1::{Method, PREFIX};
 use std::sync::Arc;
 
 /// Largest request body: everything that the API takes is a small form.
-const BODY_BYTES_MAX: usize = 64 * 1_024;
+pub(super) const BODY_BYTES_MAX: usize = 64 * 1_024;
 
 /// Who is let through to an endpoint.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -148,6 +149,8 @@ pub fn router(api: Arc<Api>) -> Router {
             ))
         })
         .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
+        .layer(from_fn_with_state(Arc::clone(&api), ask_again))
+        .layer(from_fn_with_state(api.refused.clone(), count))
         .with_state(api)
 }
 

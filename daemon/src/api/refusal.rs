@@ -1,13 +1,17 @@
-//! How problems leave the API, and how requests are read so that every failure is a problem.
+//! How problems leave the API and are counted, and how requests are read so that every failure is a
+//! problem.
 
 use axum::Json;
 use axum::body::Bytes;
-use axum::extract::{FromRequest, FromRequestParts, Path, Request};
+use axum::extract::{FromRequest, FromRequestParts, Path, Request, State};
 use axum::http::request::Parts;
 use axum::http::{HeaderValue, StatusCode, header};
+use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use hwc_api::problem::{Problem, ProblemCode};
 use serde::de::DeserializeOwned;
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
 
 /// A problem on its way out.
 #[derive(Debug)]
@@ -25,7 +29,9 @@ impl IntoResponse for Refusal {
             .unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
         let is_to_wait = self.0.code == ProblemCode::TooManyAttempts;
         let retry_after = self.0.detail.clone().filter(|_| is_to_wait);
+        let refused = Refused(self.0.code);
         let mut response = (status, Json(self.0)).into_response();
+        response.extensions_mut().insert(refused);
         let headers = response.headers_mut();
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
         if let Some(seconds) = retry_after.and_then(|s| HeaderValue::from_str(&s).ok()) {
@@ -33,6 +39,46 @@ impl IntoResponse for Refusal {
         }
         response
     }
+}
+
+/// Marks an answer that is a problem, for [`count`].
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Refused(pub(super) ProblemCode);
+
+/// How many requests were answered with which problem since the daemon's start. Copies count
+/// together.
+#[derive(Debug, Clone, Default)]
+pub struct RefusedRequests(Arc<Mutex<BTreeMap<&'static str, u64>>>);
+
+impl RefusedRequests {
+    fn note(&self, code: ProblemCode) {
+        let mut times = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let times = times.entry(code.as_str()).or_default();
+        *times = times.saturating_add(1);
+    }
+
+    /// The number of each code that was answered at all.
+    #[must_use]
+    pub fn by_code(&self) -> BTreeMap<String, u64> {
+        let times = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        times
+            .iter()
+            .map(|(code, n)| ((*code).to_owned(), *n))
+            .collect()
+    }
+}
+
+/// Counts what is refused: around everything that answers.
+pub async fn count(
+    State(refused): State<RefusedRequests>,
+    request: Request,
+    next: Next,
+) -> Response {
+    let response = next.run(request).await;
+    if let Some(Refused(code)) = response.extensions().get() {
+        refused.note(*code);
+    }
+    response
 }
 
 /// A body as JSON; whatever is wrong with it is a `malformed` problem.

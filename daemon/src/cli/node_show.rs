@@ -63,10 +63,11 @@ fn refusals(report: &NodeObserved) -> String {
         of("datagram", &refusals.datagrams),
         of("connection", &refusals.connections),
         of("board", &refusals.boards),
+        of("request", &refusals.requests),
     ]
     .concat();
     if rows.is_empty() {
-        return "It refused nothing that came over the network since its start.\n".to_owned();
+        return "It refused nothing since its start.\n".to_owned();
     }
     table(&["REFUSED", "REASON", "TIMES"], &rows)
 }
@@ -92,11 +93,12 @@ mod tests {
             details(&report),
             "It runs hwcd 1.2 for a lan, follows change 42, and takes part in keeping the settings.\n\
              apache should run and does not.\n\n\
-             It refused nothing that came over the network since its start.\n"
+             It refused nothing since its start.\n"
         );
         let refusals = &mut report.refusals;
         refusals.datagrams.insert("unauthenticated".to_owned(), 12);
         refusals.connections.insert("unknown-node".to_owned(), 3);
+        refusals.requests.insert("node-draining".to_owned(), 2);
         report.registry_standing = RegistryStanding::LostSettings;
         let text = details(&report);
         assert!(text.contains("remove it, empty its state folder"), "{text}");
@@ -104,7 +106,8 @@ mod tests {
             text.ends_with(
                 "REFUSED     REASON           TIMES\n\
                  datagram    unauthenticated  12\n\
-                 connection  unknown-node     3\n"
+                 connection  unknown-node     3\n\
+                 request     node-draining    2\n"
             ),
             "{text}"
         );

@@ -7,7 +7,7 @@ use anyhow::Context;
 use clap::Args;
 use hwc_api::ids::DatasetId;
 use hwc_api::time::WallTime;
-use hwc_journal::{Journal, Replay, Step};
+use hwc_journal::{Journal, JournalError, Replay, Step};
 use hwc_state_machine::{Action, Command, Event};
 use serde::Serialize;
 use std::path::PathBuf;
@@ -78,12 +78,25 @@ pub fn run(session: &Session, arguments: Arguments) -> Result<(), Failure> {
     match cut {
         None => Ok(()),
         Some(error) => {
-            if shown > 0 {
-                complain("hwc: what is whole of the journal was replayed.");
-            }
+            complain(&whole_of(&journal, bytes.len(), &error));
             Err(Failure::Other(error.into()))
         }
     }
+}
+
+/// How much of a journal is whole, and how much of it is refused.
+fn whole_of(journal: &Journal, bytes: usize, error: &JournalError) -> String {
+    let events: usize = journal.segments.iter().map(|s| s.entries.len()).sum();
+    let refused = match error {
+        JournalError::CutShort { at } | JournalError::Damaged { at, .. } => {
+            format!("{} of {bytes} bytes", bytes.saturating_sub(*at))
+        }
+        JournalError::NoJournal | JournalError::OtherVersion { .. } if events == 0 => {
+            "the whole file".to_owned()
+        }
+        JournalError::NoJournal | JournalError::OtherVersion { .. } => "the rest".to_owned(),
+    };
+    format!("hwc: {events} events of the journal are whole; refused: {refused}.")
 }
 
 fn is_wanted(arguments: &Arguments, step: &Step<'_>) -> bool {
@@ -142,6 +155,21 @@ fn text(step: &Step<'_>) -> String {
 mod tests {
     use super::*;
     use hwc_state_machine::Millis;
+
+    #[test]
+    fn what_is_refused_of_a_journal_is_counted() {
+        let check = |error: JournalError, expected: &str| {
+            assert_eq!(whole_of(&Journal::default(), 100, &error), expected);
+        };
+        check(
+            JournalError::CutShort { at: 60 },
+            "hwc: 0 events of the journal are whole; refused: 40 of 100 bytes.",
+        );
+        check(
+            JournalError::OtherVersion { found: 9 },
+            "hwc: 0 events of the journal are whole; refused: the whole file.",
+        );
+    }
 
     #[test]
     fn a_step_reads_as_what_was_seen_and_what_was_wanted() {

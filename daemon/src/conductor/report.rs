@@ -4,6 +4,7 @@ use super::freshness::Served;
 use super::hands::Rooms;
 use super::input::{Input, Inputs, OwnFact};
 use super::reconcile::NewestReport;
+use crate::api::refusal::RefusedRequests;
 use crate::load::{LoadMeter, Loads};
 use crate::observe::{Known, observe};
 use crate::view::registry_standing;
@@ -36,6 +37,8 @@ pub struct Reporter {
     pub services: NewestReport,
     /// The front doors' counters, and the settings.
     pub rooms: Arc<Rooms>,
+    /// What the API refused.
+    pub refused: RefusedRequests,
     /// The datasets that are live here.
     pub served: watch::Receiver<Arc<Vec<Served>>>,
     /// The pool.
@@ -88,7 +91,7 @@ pub fn spawn(reporter: Reporter, tasks: &Tasks, waker: &Waker) {
                 registry_leader: status.leader,
                 registry_standing: registry_standing(status.standing),
                 network: reporter.rooms.network,
-                refusals: refusals(&reporter.rooms.group.refusals()),
+                refusals: refusals(&reporter.rooms.group.refusals(), &reporter.refused),
                 loads,
                 services: services.services,
                 problems: services.problems,
@@ -108,11 +111,12 @@ pub fn spawn(reporter: Reporter, tasks: &Tasks, waker: &Waker) {
 }
 
 /// As it is told to others: reasons as words.
-fn refusals(counted: &hwc_group::Refusals) -> Refusals {
+fn refusals(counted: &hwc_group::Refusals, requests: &RefusedRequests) -> Refusals {
     Refusals {
         datagrams: words(&counted.datagrams),
         connections: words(&counted.streams),
         boards: words(&counted.boards),
+        requests: requests.by_code(),
     }
 }
 
@@ -132,24 +136,24 @@ mod tests {
 
     #[test]
     fn refusals_are_told_by_their_names() {
-        let told = refusals(&hwc_group::Refusals {
+        let counted = hwc_group::Refusals {
             datagrams: BTreeMap::from([(Refusal::Replayed, 3), (Refusal::OtherCluster, 1)]),
             streams: BTreeMap::from([(StreamRefusal::UnknownNode, 2)]),
             boards: BTreeMap::new(),
-        });
+        };
+        let told = refusals(&counted, &RefusedRequests::default());
         let words = |counters: &[(&str, u64)]| -> BTreeMap<String, u64> {
             let counters = counters.iter();
             counters.map(|(word, n)| ((*word).to_owned(), *n)).collect()
         };
         let datagrams = words(&[("replayed", 3), ("other-cluster", 1)]);
         let connections = words(&[("unknown-node", 2)]);
-        let boards = BTreeMap::new();
         assert_eq!(
             told,
             Refusals {
                 datagrams,
                 connections,
-                boards
+                ..Refusals::default()
             }
         );
     }

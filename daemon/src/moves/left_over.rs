@@ -18,7 +18,7 @@ pub fn receipt(
     job: &Job,
     now: WallTime,
 ) -> Option<MoveReport> {
-    let JobKind::MoveSite { site, to } = &job.kind else {
+    let JobKind::MoveSite { site, to, by } = &job.kind else {
         return None;
     };
     let site = desired.sites.get(site)?;
@@ -41,8 +41,8 @@ pub fn receipt(
         dataset,
         from: job.node,
         to: *to,
-        // The job knows for whom it was done only.
-        reason: MoveReason::Asked(job.account),
+        // A job of an earlier version knows for whom it was done only.
+        reason: MoveReason::Asked(by.unwrap_or(job.account)),
         started_at: job.started_at,
         ended_at: now,
         problem: Some(Problem::new(ProblemCode::MoveCalledOff, message).detail("restarted")),
@@ -57,7 +57,7 @@ pub fn receipt(
 mod tests {
     use super::*;
     use crate::view::sample::{MARA, Sample};
-    use hwc_api::ids::{DatasetId, JobId, NodeId, SiteId};
+    use hwc_api::ids::{AccountId, DatasetId, JobId, NodeId, SiteId};
 
     const STARTED_AT: WallTime = WallTime(1_000);
 
@@ -76,6 +76,7 @@ mod tests {
         job(JobKind::MoveSite {
             site: SiteId(1),
             to: NodeId(2),
+            by: Some(AccountId::ROOT),
         })
     }
 
@@ -109,6 +110,7 @@ mod tests {
         );
         let times = (report.started_at, report.ended_at);
         assert_eq!(times, (STARTED_AT, WallTime(9_000)));
+        assert_eq!(report.reason, MoveReason::Asked(AccountId::ROOT));
         let code = report.problem.map(|problem| problem.code);
         assert_eq!(code, Some(ProblemCode::MoveCalledOff));
     }

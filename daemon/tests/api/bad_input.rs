@@ -33,6 +33,46 @@ async fn check(api: &TestApi, token: &str, request: (&str, &str, &str), code: &s
 }
 
 #[tokio::test]
+async fn every_refusal_is_counted_whoever_speaks_it_and_no_answer_is() {
+    let api = TestApi::new().await;
+    let admin = api.sign_in("admin").await;
+    api.ask("GET", "/sites", Some(&admin), "").await;
+    assert_eq!(api.refused.by_code(), [].into());
+    let large = " ".repeat(70_000);
+    let asked = [
+        (None, "GET", "/sites", "", "sign-in-required"),
+        (Some("x"), "GET", "/sites", "", "sign-in-required"),
+        (Some(&*admin), "GET", "/no-such-page", "", "not-found"),
+        (Some(&*admin), "PATCH", "/sites", "", "not-found"),
+        (Some(&*admin), "GET", "/sites/x", "", "not-found"),
+        (Some(&*admin), "POST", "/sites", "{", "malformed"),
+        (Some(&*admin), "POST", "/sites", &*large, "too-large"),
+        (
+            Some(&*admin),
+            "POST",
+            "/nodes/9/drain",
+            "{}",
+            "unknown-node",
+        ),
+        (
+            Some(&*admin),
+            "DELETE",
+            "/nodes/1/drain",
+            "",
+            "node-not-draining",
+        ),
+    ];
+    for (token, method, path, body, code) in asked {
+        let before = api.refused.by_code().get(code).copied().unwrap_or(0);
+        let reply = api.ask(method, path, token, body).await;
+        assert_eq!(reply.code(), code, "{method} {path} {reply:?}");
+        assert_eq!(api.refused.by_code()[code], before + 1, "{method} {path}");
+    }
+    let all: u64 = api.refused.by_code().values().sum();
+    assert_eq!(all, 9);
+}
+
+#[tokio::test]
 async fn domains() {
     let api = TestApi::new().await;
     let mara = api.sign_in("mara").await;

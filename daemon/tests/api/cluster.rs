@@ -85,12 +85,15 @@ async fn refusals_and_standing_are_told_to_administrators_alone() {
     let (admin, mara) = (api.sign_in("admin").await, api.sign_in("mara").await);
     api.see(|picture| {
         let report = picture.nodes.get_mut(&N1).expect("a report");
-        report.refusals.datagrams.insert("replayed".to_owned(), 7);
+        let refusals = &mut report.refusals;
+        refusals.datagrams.insert("replayed".to_owned(), 7);
+        refusals.requests.insert("node-full".to_owned(), 2);
         report.registry_standing = RegistryStanding::LostSettings;
     });
     let nodes = api.ask("GET", "/nodes", Some(&admin), "").await;
     let report = &nodes.body[0]["observed"];
     assert_eq!(report["refusals"]["datagrams"], json!({ "replayed": 7 }));
+    assert_eq!(report["refusals"]["requests"], json!({ "node-full": 2 }));
     assert_eq!(report["refusals"]["connections"], json!({}));
     assert_eq!(report["registry_standing"], "lost-settings");
     assert_eq!(report["network"], "lan");

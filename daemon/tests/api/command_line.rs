@@ -386,13 +386,19 @@ async fn a_journal_is_recorded_through_any_node_and_replayed() {
     let complaint = fails(&socket, &format!("record --node n2 -o {missing}")).await;
     assert!(complaint.contains("does not answer"), "{complaint}");
     assert!(!Path::new(missing).exists(), "nothing half-made is left");
-    for (damage, what) in [
-        (&segment[..segment.len() - 2], "is cut short after"),
-        (b"HWCJOURN\x63\x00".as_slice(), "has format 99"),
-        (b"PK".as_slice(), "this is no journal"),
+    let whole_file = "refused: the whole file";
+    for (damage, what, refused) in [
+        (
+            &segment[..segment.len() - 2],
+            "is cut short after",
+            "0 events of the journal are whole",
+        ),
+        (b"HWCJOURN\x63\x00".as_slice(), "has format 99", whole_file),
+        (b"PK".as_slice(), "this is no journal", whole_file),
     ] {
         std::fs::write(file, damage).expect("written");
         let complaint = fails(&socket, &format!("replay {file}")).await;
         assert!(complaint.contains(what), "{complaint}");
+        assert!(complaint.contains(refused), "{complaint}");
     }
 }

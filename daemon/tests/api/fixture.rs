@@ -30,6 +30,7 @@ use hwc_yakd::apps::{Catalogue, Installer};
 use hwc_yakd::config::SocketKey;
 use hwcd::api::attempts::Attempts;
 use hwcd::api::identity::ThroughControlSocket;
+use hwcd::api::refusal::RefusedRequests;
 use hwcd::api::server::{Sockets, serve};
 use hwcd::api::{Api, endpoints};
 use hwcd::conductor::input::{Input, OwnFact};
@@ -58,6 +59,8 @@ pub struct TestApi {
     pub picture: watch::Sender<Arc<Picture>>,
     /// What is asked of the brain, and what it answers.
     pub brain: Arc<Mutex<Brain>>,
+    /// What was refused.
+    pub refused: RefusedRequests,
     pub clock: Clock,
     /// The node's part in the group.
     pub group: Group,
@@ -186,6 +189,7 @@ impl TestApi {
             tasks: tasks.clone(),
         };
         let seal = SessionSeal::new(&key, cluster.clone());
+        let refused = RefusedRequests::default();
         let api = Api {
             me: ME,
             registry: registry.clone(),
@@ -194,6 +198,7 @@ impl TestApi {
             seal: seal.clone(),
             passwords: Passwords::default(),
             attempts: Attempts::new(clock.clone()),
+            refused: refused.clone(),
             clock: clock.clone(),
             installs,
             journals: Journals {
@@ -225,6 +230,7 @@ impl TestApi {
             registry,
             picture,
             brain,
+            refused,
             clock,
             group,
             keys,
@@ -368,8 +374,8 @@ impl TestApi {
         self.registry.desired().borrow().clone()
     }
 
-    /// Asks what is refused with this status, code and field, and finds the settings as before. A
-    /// refused change may use an index up.
+    /// Asks what is refused with this status, code and field, and finds the settings as before and
+    /// the refusal counted, once. A refused change may use an index up.
     pub async fn refused(
         &self,
         token: Option<&str>,
@@ -381,6 +387,8 @@ impl TestApi {
             ..Desired::clone(&self.desired())
         };
         let before = settings();
+        let mut counted = self.refused.by_code();
+        *counted.entry(expected.1.to_owned()).or_default() += 1;
         let reply = self.ask(method, path, token, body).await;
         assert_eq!(
             (reply.status.as_u16(), reply.code(), reply.field()),
@@ -394,6 +402,7 @@ impl TestApi {
             before,
             "{method} {path} {body} changed something"
         );
+        assert_eq!(self.refused.by_code(), counted, "{method} {path} {body}");
         reply
     }
 

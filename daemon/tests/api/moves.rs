@@ -62,6 +62,7 @@ async fn a_move_is_asked_of_the_brain_and_followed_by_a_job() {
     let reply = api.ask("POST", &path, Some(&admin), r#"{"node":2}"#).await;
     assert_eq!(reply.status, StatusCode::OK, "{reply:?}");
     assert_eq!(reply.body["kind"]["kind"], "move-site", "{reply:?}");
+    assert_eq!(reply.body["kind"]["by"], ADMIN.0, "{reply:?}");
     assert!(reply.body["outcome"].is_null(), "{reply:?}");
     let asked = std::mem::take(&mut api.brain.lock().expect("not poisoned").asked);
     assert_eq!(asked, [(files, n2, MoveReason::Asked(ADMIN))]);
@@ -132,6 +133,29 @@ async fn impossible_moves_are_refused_and_change_nothing() {
     let not_live = (503, "site-not-live", "");
     api.refused(Some(&admin), ("POST", &path, r#"{"node":2}"#), not_live)
         .await;
+    assert_eq!(api.brain.lock().expect("not poisoned").asked, []);
+}
+
+#[tokio::test]
+async fn a_refused_move_raises_its_counter_and_nothing_else() {
+    let (api, admin, site, _files, _n2) = world().await;
+    let mara = api.sign_in("mara").await;
+    let path = format!("/sites/{site}/move");
+    let picture = || api.picture.borrow().moves.clone();
+    let (jobs, moves) = (api.desired().jobs.clone(), picture());
+    for (token, body, expected) in [
+        (&admin, r#"{"node":9}"#, (404, "unknown-node", "node")),
+        (&admin, r#"{"node":9}"#, (404, "unknown-node", "node")),
+        (&admin, r#"{"node":1}"#, (409, "already-there", "node")),
+        (&mara, r#"{"node":2}"#, (403, "forbidden", "")),
+    ] {
+        api.refused(Some(token), ("POST", &path, body), expected)
+            .await;
+    }
+    let counted = [("already-there", 1), ("forbidden", 1), ("unknown-node", 2)];
+    let counted = counted.map(|(code, times)| (code.to_owned(), times));
+    assert_eq!(api.refused.by_code(), counted.into());
+    assert_eq!((api.desired().jobs.clone(), picture()), (jobs, moves));
     assert_eq!(api.brain.lock().expect("not poisoned").asked, []);
 }
 

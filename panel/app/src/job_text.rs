@@ -3,6 +3,8 @@
 
 use crate::components::Glyph;
 use crate::i18n;
+use crate::live::Live;
+use crate::move_text;
 use crate::tr;
 use hwc_api::job::{Job, JobKind, JobProgress, StepState};
 
@@ -39,6 +41,16 @@ pub fn title(job: &Job, site: Option<&str>) -> String {
             )
         }
         Some(_) => tr!("job-install-failed", app = app, site = site),
+    }
+}
+
+/// Who asked for a move; nothing of other jobs, which are their owner's.
+#[must_use]
+pub fn asked_by(live: Live, job: &Job) -> Option<String> {
+    match &job.kind {
+        JobKind::InstallApp { .. } => None,
+        JobKind::MoveSite { by: Some(by), .. } => Some(move_text::asked_by(live, *by)),
+        JobKind::MoveSite { by: None, .. } => Some(tr!("move-reason-asked")),
     }
 }
 

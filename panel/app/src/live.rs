@@ -18,6 +18,7 @@ use hwc_api::v1::{
 };
 use leptos::prelude::*;
 use std::collections::BTreeMap;
+use std::mem::discriminant;
 
 /// Whether settings can be changed, and where they are in force.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -87,7 +88,7 @@ impl Live {
         set_if_changed(self.sites, by_key(&status.sites, |site| site.id));
         set_if_changed(self.nodes, by_key(&status.nodes, |node| node.node.id));
         set_if_changed(self.accounts, by_key(&frame.accounts, |account| account.id));
-        let of_sites = status.sites.iter().filter_map(|site| site.job.as_ref());
+        let of_sites = status.sites.iter().flat_map(|site| &site.jobs);
         self.jobs.update(|jobs| {
             for job in frame.jobs.iter().chain(of_sites) {
                 jobs.insert(job.job.id, job.clone());
@@ -178,11 +179,11 @@ impl Live {
         true
     }
 
-    /// Takes over a site, and its newest job.
+    /// Takes over a site, and its newest jobs.
     pub fn put_site(&self, site: SiteView) {
-        if let Some(job) = &site.job {
+        if !site.jobs.is_empty() {
             self.jobs.update(|jobs| {
-                jobs.insert(job.job.id, job.clone());
+                jobs.extend(site.jobs.iter().map(|job| (job.job.id, job.clone())));
             });
         }
         self.sites.update(|sites| {
@@ -194,13 +195,8 @@ impl Live {
     pub fn put_job(&self, job: JobView) {
         let site = job_site(&job);
         self.sites.update(|sites| {
-            if let Some(site) = sites.get_mut(&site)
-                && site
-                    .job
-                    .as_ref()
-                    .is_none_or(|known| known.job.id <= job.job.id)
-            {
-                site.job = Some(job.clone());
+            if let Some(site) = sites.get_mut(&site) {
+                put_newest(&mut site.jobs, &job);
             }
         });
         self.jobs.update(|jobs| {
@@ -227,6 +223,13 @@ impl Live {
         Memo::new(move |_| id.and_then(|id| sites.with(|sites| sites.get(&id).cloned())))
     }
 
+    /// What an account is called, where it is in sight.
+    #[must_use]
+    pub fn account_name(&self, id: AccountId) -> Option<String> {
+        self.accounts
+            .with(|accounts| accounts.get(&id).map(|account| account.name.clone()))
+    }
+
     /// What a node is called; its number where it is not in sight.
     #[must_use]
     pub fn node_name(&self, id: NodeId) -> String {
@@ -247,6 +250,20 @@ impl Live {
 pub fn site_datasets(site: &SiteView) -> impl Iterator<Item = &DatasetView> {
     let databases = site.databases.iter().map(|database| &database.dataset);
     std::iter::once(&site.files).chain(databases)
+}
+
+/// Takes a job over among the newest of each kind, unless a newer one of its kind is known.
+fn put_newest(jobs: &mut Vec<JobView>, job: &JobView) {
+    let is_other = |known: &JobView| discriminant(&known.job.kind) != discriminant(&job.job.kind);
+    if jobs
+        .iter()
+        .any(|known| !is_other(known) && known.job.id > job.job.id)
+    {
+        return;
+    }
+    jobs.retain(is_other);
+    jobs.push(job.clone());
+    jobs.sort_by_key(|job| std::cmp::Reverse(job.job.id));
 }
 
 /// The site that a job works on.

@@ -4,7 +4,7 @@ use crate::i18n::format;
 use crate::live::{Live, site_datasets};
 use crate::tr;
 use hwc_api::explanation::{DatasetExplanation, Decision, Obstacle, Outcome, RehomeReason, Unfit};
-use hwc_api::ids::{DatasetId, SiteId};
+use hwc_api::ids::{AccountId, DatasetId, SiteId};
 use hwc_api::moves::{MovePhase, MoveProgress, MoveReason, MoveReceipt, Pause};
 use hwc_api::ownership::HolderState;
 use hwc_api::v1::{MoveView, SiteView};
@@ -24,13 +24,23 @@ pub fn phase(phase: MovePhase) -> String {
 
 /// Why something moves.
 #[must_use]
-pub fn reason(reason: MoveReason) -> String {
+pub fn reason(live: Live, reason: MoveReason) -> String {
     match reason {
-        MoveReason::Asked(_) => tr!("move-reason-asked"),
+        MoveReason::Asked(by) => asked_by(live, by),
         MoveReason::Drain => tr!("move-reason-drain"),
         MoveReason::Balance => tr!("move-reason-balance"),
         MoveReason::Pin => tr!("move-reason-pin"),
         MoveReason::Reunite => tr!("move-reason-reunite"),
+    }
+}
+
+/// Who asked for a move: customers are told no names.
+#[must_use]
+pub fn asked_by(live: Live, by: AccountId) -> String {
+    match live.account_name(by) {
+        Some(name) => tr!("move-reason-asked-by", name = name),
+        None if by == AccountId::ROOT && live.is_administrator() => tr!("move-reason-asked-root"),
+        None => tr!("move-reason-asked"),
     }
 }
 
@@ -182,7 +192,7 @@ pub fn decision(live: Live, decision: &Decision) -> String {
             target_load_percent,
         } => {
             let node = live.node_name(*to);
-            let why = reason(*why);
+            let why = reason(live, *why);
             if *load_percent == 0 && *target_load_percent == 0 {
                 tr!("decision-move", node = node, reason = why)
             } else {

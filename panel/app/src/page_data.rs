@@ -105,11 +105,7 @@ impl Frame {
     /// A job in sight, wherever it stands.
     #[must_use]
     pub fn job(&self, id: hwc_api::ids::JobId) -> Option<&JobView> {
-        let of_sites = self
-            .status
-            .sites
-            .iter()
-            .filter_map(|site| site.job.as_ref());
+        let of_sites = self.status.sites.iter().flat_map(|site| &site.jobs);
         self.jobs
             .iter()
             .chain(of_sites)

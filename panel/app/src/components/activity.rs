@@ -89,8 +89,13 @@ fn entry(live: Live, job: JobView) -> impl IntoView {
         (Some(outcome), _) => match &outcome.problem {
             Some(problem) => Some(view! { <small>{problem_text(problem)}</small> }.into_any()),
             None => {
-                let took = span(job.job.started_at, outcome.ended_at);
-                Some(view! { <small>{tr!("job-took", time = took)}</small> }.into_any())
+                let took = tr!(
+                    "job-took",
+                    time = span(job.job.started_at, outcome.ended_at)
+                );
+                let asked = job_text::asked_by(live, &job.job);
+                let words: Vec<String> = asked.into_iter().chain([took]).collect();
+                Some(view! { <small>{words.join(" · ")}</small> }.into_any())
             }
         },
         (None, Some(progress)) => {

@@ -11,7 +11,7 @@ use hwc_api::ids::SiteId;
 use hwc_api::job::JobKind;
 use hwc_api::moves::MoveReceipt;
 use hwc_api::time::WallTime;
-use hwc_api::v1::{MoveView, SiteView};
+use hwc_api::v1::{JobView, MoveView, SiteView};
 use leptos::prelude::*;
 
 /// One thing that happened.
@@ -52,34 +52,35 @@ fn of_site(site: &SiteView) -> Vec<FeedEntry> {
         at: site.created_at,
         site: site.id,
     };
-    // A move that ended well is told by its receipts.
-    let told = site.job.as_ref().filter(|view| {
-        let went_well = view
-            .job
-            .outcome
-            .as_ref()
-            .is_some_and(|outcome| outcome.problem.is_none());
-        !(went_well && matches!(view.job.kind, JobKind::MoveSite { .. }))
-    });
-    let job = told.map(|view| {
-        let (glyph, class) = job_text::glyph(&view.job);
-        let outcome = view.job.outcome.as_ref();
-        FeedEntry {
-            glyph,
-            class,
-            text: job_text::title(&view.job, Some(&site.title)),
-            detail: outcome.map(|outcome| match &outcome.problem {
-                Some(problem) => problem_text(problem),
-                None => tr!(
-                    "job-took",
-                    time = span(view.job.started_at, outcome.ended_at)
-                ),
-            }),
-            at: outcome.map_or(view.job.started_at, |outcome| outcome.ended_at),
-            site: site.id,
-        }
-    });
-    std::iter::once(created).chain(job).collect()
+    let jobs = site.jobs.iter().filter(|view| !is_told_by_receipts(view));
+    let jobs = jobs.map(|view| of_job(site, view));
+    std::iter::once(created).chain(jobs).collect()
+}
+
+/// A move that ended well is told by its receipts.
+fn is_told_by_receipts(view: &JobView) -> bool {
+    let outcome = view.job.outcome.as_ref();
+    let went_well = outcome.is_some_and(|outcome| outcome.problem.is_none());
+    went_well && matches!(view.job.kind, JobKind::MoveSite { .. })
+}
+
+fn of_job(site: &SiteView, view: &JobView) -> FeedEntry {
+    let (glyph, class) = job_text::glyph(&view.job);
+    let outcome = view.job.outcome.as_ref();
+    FeedEntry {
+        glyph,
+        class,
+        text: job_text::title(&view.job, Some(&site.title)),
+        detail: outcome.map(|outcome| match &outcome.problem {
+            Some(problem) => problem_text(problem),
+            None => tr!(
+                "job-took",
+                time = span(view.job.started_at, outcome.ended_at)
+            ),
+        }),
+        at: outcome.map_or(view.job.started_at, |outcome| outcome.ended_at),
+        site: site.id,
+    }
 }
 
 /// What the moves of a site came to: who waited, how long at most, what failed.
@@ -111,7 +112,7 @@ pub fn receipt_entries(
             let why = report
                 .problem
                 .as_ref()
-                .map_or_else(|| move_text::reason(report.reason), problem_text);
+                .map_or_else(|| move_text::reason(live, report.reason), problem_text);
             FeedEntry {
                 glyph,
                 class,

@@ -38,7 +38,7 @@ pub fn MoveCard(
                             {move || moves.with(|moves| moves.first().map(|view| tr!("move-to", node = view.to.name.to_string())))}
                         </h2>
                         <span class="muted">
-                            {move || moves.with(|moves| moves.first().map(|view| move_text::reason(view.of.reason)))}
+                            {move || moves.with(|moves| moves.first().map(|view| move_text::reason(live, view.of.reason)))}
                         </span>
                     </div>
                     <ul class="list">

@@ -5,7 +5,7 @@ use super::icon::{Glyph, Icon};
 use super::moment::Moment;
 use super::refusal_banner::RefusalBanner;
 use crate::actions::HoldSite;
-use crate::live::use_live;
+use crate::live::{Live, use_live};
 use crate::move_text;
 use crate::pages::{refusal_of, sign_in_when_asked};
 use crate::tr;
@@ -69,7 +69,7 @@ fn Line(id: DatasetId, hold: ServerAction<HoldSite>) -> impl IntoView {
                     view! { <Icon glyph=Glyph::Working class="c-move spin"/> }
                 }
             }}
-            <span class="two grow">{move || view.with(|view| view.as_ref().map(facts))}</span>
+            <span class="two grow">{move || view.with(|view| view.as_ref().map(|view| facts(live, view)))}</span>
             {move || {
                 site.filter(|_| is_planned.get())
                     .map(|site| {
@@ -92,7 +92,7 @@ fn Line(id: DatasetId, hold: ServerAction<HoldSite>) -> impl IntoView {
 }
 
 /// What moves where, how far it is, and why.
-fn facts(view: &MoveView<MoveProgress>) -> impl IntoView + use<> {
+fn facts(live: Live, view: &MoveView<MoveProgress>) -> impl IntoView + use<> {
     let progress = &view.of;
     let way = tr!(
         "moves-way",
@@ -118,7 +118,7 @@ fn facts(view: &MoveView<MoveProgress>) -> impl IntoView + use<> {
         .map(|due| view! { <small>{tr!("move-not-before")} " " <Moment at=due/></small> });
     view! {
         <span>{title} " " {way}</span>
-        <small>{state} " · " {move_text::reason(progress.reason)}</small>
+        <small>{state} " · " {move_text::reason(live, progress.reason)}</small>
         {due}
     }
 }

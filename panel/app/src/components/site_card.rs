@@ -122,7 +122,7 @@ fn sizes(site: &SiteView) -> impl IntoView + use<> {
 
 /// The job that runs on the site, in words, and how far it is.
 fn running_job(site: &SiteView) -> Option<(String, u8)> {
-    let view = site.job.as_ref().filter(|view| is_running(&view.job))?;
+    let view = site.jobs.iter().find(|view| is_running(&view.job))?;
     let percent = view.progress.as_ref().map(job_text::percent);
     Some((
         job_text::title(&view.job, Some(&site.title)),

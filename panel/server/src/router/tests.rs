@@ -96,7 +96,7 @@ fn status() -> Value {
         "sites": [{
             "id": 4, "account": 2, "account_name": "Mara Thiele", "domains": ["xn--bcher-kva.example"],
             "title": "bücher.example", "php": "8.4", "app": null, "state": "live", "files": files,
-            "databases": [], "job": null, "created_at": 0,
+            "databases": [], "jobs": [], "created_at": 0,
         }],
     })
 }

@@ -163,6 +163,7 @@ fn refusals(node: &NodeView) -> impl IntoView + use<> {
             (tr!("refused-datagrams"), &refusals.datagrams),
             (tr!("refused-connections"), &refusals.connections),
             (tr!("refused-boards"), &refusals.boards),
+            (tr!("refused-requests"), &refusals.requests),
         ]
     });
     let lines: Vec<String> = kinds

@@ -8,6 +8,7 @@ use crate::job_text;
 use crate::site_text;
 use crate::tr;
 use hwc_api::ids::SiteId;
+use hwc_api::job::JobKind;
 use hwc_api::v1::{AppView, SiteView};
 use leptos::prelude::*;
 
@@ -66,10 +67,10 @@ fn installed(id: SiteId, site: &SiteView) -> Option<impl IntoView + use<>> {
     let name = job_text::app_name(&app.app);
     let address = site_text::address(site);
     let admin = (app.app == "wordpress").then(|| format!("{address}wp-admin/"));
-    let job = site
-        .job
-        .as_ref()
-        .map(|job| format!("/sites/{id}/jobs/{}", job.job.id));
+    let mut jobs = site.jobs.iter();
+    let job = jobs
+        .find(|view| matches!(view.job.kind, JobKind::InstallApp { .. }))
+        .map(|view| format!("/sites/{id}/jobs/{}", view.job.id));
     Some(view! {
         <section class="card">
             <div class="card-b row wrap">

@@ -1,6 +1,8 @@
 //! The job of a move: how it goes, and how it went.
 
-use crate::components::{Crumb, Feed, Glyph, Icon, MoveCard, Place, Screen, receipt_entries};
+use crate::components::{
+    Crumb, Feed, Glyph, Icon, Moment, MoveCard, Place, Screen, receipt_entries,
+};
 use crate::job_text;
 use crate::live::use_live;
 use crate::move_text;
@@ -30,7 +32,12 @@ pub fn MoveJob(id: SiteId, site: Signal<SiteView>, job: Signal<JobView>) -> impl
     });
     view! {
         <Screen title place=Place::SiteOverview(id) crumbs>
-            <div class="page-h"><h1>{move || title.get()}</h1></div>
+            <div class="page-h">
+                <h1>{move || title.get()}</h1>
+                <span class="muted s13">
+                    {move || job.with(|job| job_text::asked_by(live, &job.job))} " · " <Moment at=began_at/>
+                </span>
+            </div>
             <div class="stackv narrow">
                 <div role="status">
                     {move || {

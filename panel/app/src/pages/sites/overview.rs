@@ -37,12 +37,9 @@ fn Overview(id: SiteId, site: Signal<SiteView>) -> impl IntoView {
     let state = Signal::derive(move || site.with(|site| site.state));
     let protection = Signal::derive(move || site.with(Protection::of_site));
     let files = Signal::derive(move || site.with(|site| site.files.clone()));
-    let job = Memo::new(move |_| site.with(|site| site.job.clone()));
-    let is_fresh = Memo::new(move |_| {
-        site.with(|site| {
-            site.app.is_none() && site.job.as_ref().is_none_or(|job| !is_running(&job.job))
-        })
-    });
+    let job = Memo::new(move |_| site.with(running_job));
+    let is_fresh =
+        Memo::new(move |_| job.with(Option::is_none) && site.with(|site| site.app.is_none()));
     let entries = Memo::new(move |_| {
         let mut entries = receipt_entries(live, id, &move_text::receipts(live, id));
         entries.extend(site.with(|site| feed_entries(std::iter::once(site), FEED_LINES)));
@@ -72,7 +69,6 @@ fn Overview(id: SiteId, site: Signal<SiteView>) -> impl IntoView {
                 <div class="stackv">
                     {move || {
                         job.get()
-                            .filter(|job| is_running(&job.job))
                             .filter(|job| matches!(job.job.kind, JobKind::InstallApp { .. }))
                             .map(|job| view! { <RunningJob id job/> })
                     }}
@@ -104,6 +100,12 @@ fn Overview(id: SiteId, site: Signal<SiteView>) -> impl IntoView {
         </Screen>
     }
     .into_any()
+}
+
+/// The job that runs on the site.
+fn running_job(site: &SiteView) -> Option<JobView> {
+    let mut jobs = site.jobs.iter();
+    jobs.find(|view| is_running(&view.job)).cloned()
 }
 
 /// What can be done with the site.

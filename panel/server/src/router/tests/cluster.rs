@@ -45,6 +45,24 @@ pub(super) fn answer(call: &str) -> Result<Value, Problem> {
     }
 }
 
+/// A node's report of itself, with what it refused.
+pub(super) fn report() -> Value {
+    json!({
+        "version": "1.2", "boot": 1, "started_at": 0, "reported_at": 0, "load_1m": 0.5, "cores": 2,
+        "load": {
+            "cpu_millicores": 0, "io_bytes_per_s": 0, "cpu_pressure_percent": 0,
+            "memory_pressure_percent": 0, "io_pressure_percent": 0, "requests_per_1000_s": 0,
+        },
+        "heaviest": [], "memory_total_bytes": 8, "memory_available_bytes": 4,
+        "pool_total_bytes": 8, "pool_free_bytes": 4, "applied_index": 7, "is_registry_writable": true,
+        "registry_leader": 1, "services": [], "problems": [],
+        "refusals": {
+            "datagrams": {"replayed": 7}, "connections": {}, "boards": {},
+            "requests": {"node-draining": 2, "unknown-node": 1},
+        },
+    })
+}
+
 fn balancing() -> Value {
     json!({
         "is_on": true, "moves_per_minute": 6, "moves_at_once": 2, "cool_down_s": 600, "veto_s": 30,
@@ -176,7 +194,8 @@ async fn the_network_page_tells_what_is_in_force_and_who_has_the_key() {
         "newest key yet, number 7",
         "ends in 61 s",
         "n2 does not answer. It gets it when it returns.",
-        "Refused on the network",
+        "Datagrams: replayed 7",
+        "Requests: node-draining 2, unknown-node 1",
     ];
     assert_says(&got, &texts);
 }

@@ -20,6 +20,8 @@ pub(super) fn answer(call: &str) -> Result<Value, Problem> {
                 node(2, Value::Null),
                 node(3, Value::Null),
             ]);
+            status["nodes"][2]["observed"] = cluster::report();
+            status["sites"][0]["jobs"] = json!([move_job(), installation()]);
             Ok(status)
         }
         "GET /api/v1/moves" => Ok(json!({"under_way": [under_way()], "ended": [ended()]})),
@@ -55,6 +57,26 @@ fn node(id: u16, drain: Value) -> Value {
         "id": id, "name": format!("n{id}"), "address": "10.0.0.1", "zone": "cellar",
         "switched_off": [], "drain": drain, "health": "up", "observed": null,
         "live_sites": 1, "live_databases": 0, "copies": 0,
+    })
+}
+
+/// A move that a restart ended, asked for by Jun.
+fn move_job() -> Value {
+    let kind = json!({"kind": "move-site", "site": 4, "to": 2, "by": 1});
+    let restarted =
+        json!({"code": "move-called-off", "message": "restarted", "detail": "restarted"});
+    job(5, kind, restarted)
+}
+
+fn installation() -> Value {
+    let kind = json!({"kind": "install-app", "site": 4, "app": "wordpress", "version": "6.8"});
+    job(3, kind, Value::Null)
+}
+
+fn job(id: u32, kind: Value, problem: Value) -> Value {
+    json!({
+        "id": id, "kind": kind, "account": 2, "node": 1, "started_at": id, "progress": null,
+        "outcome": {"ended_at": id + 1, "problem": problem},
     })
 }
 
@@ -113,6 +135,26 @@ async fn a_site_shows_its_move_its_receipt_and_why_it_is_where_it_is() {
     ];
     assert_says(&got, &texts);
     assert!(got.body.contains(r#"http-equiv="refresh""#));
+}
+
+#[tokio::test]
+async fn a_move_hides_no_installation_and_says_who_asked_and_that_a_restart_ended_it() {
+    let panel = panel();
+    let got = panel.get("/sites/4", &[JUN]).await;
+    let restarted = "The node was restarted. Ask for the move again.";
+    let texts = [
+        "WordPress 6.8 was installed on bücher.example",
+        "bücher.example could not be moved",
+        restarted,
+    ];
+    assert_says(&got, &texts);
+    let job = panel.get("/sites/4/jobs/5", &[JUN]).await;
+    assert_says(&job, &["Mara Thiele asked for it", restarted]);
+    let german = panel
+        .get("/sites/4", &[JUN, ("accept-language", "de")])
+        .await;
+    let texts = ["Der Knoten wurde neu gestartet. Verschieben Sie die Website noch einmal."];
+    assert_says(&german, &texts);
 }
 
 #[tokio::test]
