@@ -182,9 +182,9 @@ test('voters: who they are, and no living node is given up', async ({ page, admi
  * a move: it is called off, which costs no request, and an administrator asks again.
  */
 async function isThereOrAskedAgain(admin: Api, site: number, to: number): Promise<boolean> {
-  const { files, job } = await admin.site(site);
+  const { files, jobs } = await admin.site(site);
   if (files.live_node?.id === to) return true;
-  if (job?.outcome?.problem) await admin.call('POST', `/sites/${site}/move`, { node: to });
+  if (jobs[0]?.outcome?.problem) await admin.call('POST', `/sites/${site}/move`, { node: to });
   return false;
 }
 
