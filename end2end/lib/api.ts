@@ -38,7 +38,7 @@ export interface SiteView {
   state: DatasetView['state'];
   files: DatasetView;
   databases: { name: string; dataset: DatasetView }[];
-  job: JobView | null;
+  jobs: JobView[];
 }
 
 export interface NodeView extends NodeRef {

@@ -164,7 +164,7 @@ test.describe('installing an app', () => {
     const problem = await signedIn.api.refused('POST', `/sites/${site.id}/apps`, body, 404);
     expect(problem).toMatchObject({ code: 'unknown-app', field: 'app' });
     const after = await signedIn.api.site(site.id);
-    expect(after.job).toBeNull();
+    expect(after.jobs).toEqual([]);
     expect(after.databases).toEqual([]);
   });
 
@@ -211,7 +211,7 @@ test.describe('installing an app', () => {
     const body = { app: 'wordpress', title: 'x', admin_password: 'short', ...author };
     const problem = await signedIn.api.refused('POST', `/sites/${site.id}/apps`, body, 422);
     expect(problem).toMatchObject({ field: 'admin_password' });
-    expect((await signedIn.api.site(site.id)).job).toBeNull();
+    expect((await signedIn.api.site(site.id)).jobs).toEqual([]);
   });
 });
 
