@@ -3,7 +3,7 @@
 network-title = Netz und Schlüssel
 network-kind = Zwischen den Knoten
 network-lan = Ein lokales Netz
-network-lan-hint = Ein Standort oder eine Stadt, Millisekunden entfernt. Ein toter Knoten fällt in etwa einer Sekunde auf.
+network-lan-hint = Ein Standort oder eine Stadt, Millisekunden entfernt. Ein toter Knoten fällt nach rund zwei Sekunden auf.
 network-wan = Ein weites Netz
 network-wan-hint = Weit entfernte Standorte, Leitungen, die für Sekunden stehen. Ein toter Knoten fällt später auf, damit keine langsame Leitung für einen gehalten wird.
 network-restart-hint = Ein Knoten folgt beim nächsten Start von hwcd.

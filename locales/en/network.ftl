@@ -3,7 +3,7 @@
 network-title = Network and keys
 network-kind = Between the nodes
 network-lan = A local network
-network-lan-hint = One site or one town, milliseconds apart. A dead node is known within about a second.
+network-lan-hint = One site or one town, milliseconds apart. A dead node is known within about two seconds.
 network-wan = A wide network
 network-wan-hint = Sites far apart, lines that stop for seconds. A dead node is known later, so that a slow line is not mistaken for one.
 network-restart-hint = A node follows at the next start of hwcd.

@@ -88,16 +88,6 @@ impl Installer {
         Ok((app, version))
     }
 
-    /// Whether a live site holds files that an installation would replace.
-    ///
-    /// # Errors
-    /// [`ProblemCode::SiteNotLive`] when its dataset is not here.
-    pub async fn is_site_empty(&self, desired: &Desired, site: SiteId) -> Result<bool, Problem> {
-        let site = self.site(desired, site)?;
-        let places = site_places(&self.config, &site);
-        is_empty(&site, &places).await
-    }
-
     /// Installs. `progress` hears of every step.
     ///
     /// # Errors
