@@ -73,6 +73,7 @@ pub struct Visit {
 /// Visitors at work, on a thread inside the client's network.
 #[derive(Debug)]
 pub struct Visitors {
+    began: Deadline,
     stop: Arc<AtomicBool>,
     visits: Arc<Mutex<Vec<Visit>>>,
     thread: JoinHandle<Result<(), String>>,
@@ -82,9 +83,11 @@ impl Visitors {
     /// Begins to visit: each plan's requests go to the nodes in turn.
     #[must_use]
     pub fn start(namespace: &Path, nodes: &[Ipv4Addr], host: &str, plans: &[Plan]) -> Self {
+        let began = Deadline::after(Duration::MAX);
         let stop = Arc::new(AtomicBool::new(false));
         let visits: Arc<Mutex<Vec<Visit>>> = Arc::default();
         let crew = Crew {
+            began,
             namespace: namespace.to_owned(),
             nodes: nodes.to_vec(),
             host: host.to_owned(),
@@ -93,10 +96,17 @@ impl Visitors {
             visits: Arc::clone(&visits),
         };
         Self {
+            began,
             stop,
             visits,
             thread: std::thread::spawn(move || crew.work().map_err(|error| error.to_string())),
         }
+    }
+
+    /// The time since the beginning of all.
+    #[must_use]
+    pub fn elapsed(&self) -> Duration {
+        self.began.elapsed()
     }
 
     /// How many visits have ended.
@@ -123,6 +133,7 @@ impl Visitors {
 }
 
 struct Crew {
+    began: Deadline,
     namespace: PathBuf,
     nodes: Vec<Ipv4Addr>,
     host: String,
@@ -142,7 +153,7 @@ impl Crew {
     }
 
     async fn visit_all(self) {
-        let began = Deadline::after(Duration::MAX);
+        let began = self.began;
         let doors: Arc<Vec<Arc<Door>>> = Arc::new(
             self.nodes
                 .iter()

@@ -1,5 +1,7 @@
 //! Twenty kills of the live node of a WordPress site under load through another node: how many
 //! requests fail, how long until answers flow again, and how far back acknowledged writes are lost.
+//! Then ten silent deaths: the cable is cut first, as when a machine loses its power, so that no
+//! kernel refuses what is sent to it.
 //!
 //! Prints a table and writes `target/bench/failover.json`. Real nodes, real WordPress; the load is
 //! two WordPress pages, twenty small PHP pages and twenty files a second, and a row every 100 ms.
@@ -28,6 +30,9 @@ struct Arguments {
     /// How often.
     #[arg(long, default_value_t = 20)]
     kills: usize,
+    /// How often with its cable cut.
+    #[arg(long, default_value_t = 10)]
+    silent: usize,
     /// The lab's name.
     #[arg(long, default_value = "bench-failover")]
     id: String,
@@ -49,6 +54,14 @@ struct Kill {
 
 #[derive(Serialize)]
 struct Figures {
+    #[serde(flatten)]
+    killed: Deaths,
+    /// Those whose cable was cut.
+    silent: Option<Deaths>,
+}
+
+#[derive(Serialize)]
+struct Deaths {
     kills: usize,
     requests: usize,
     failed_requests: usize,
@@ -65,26 +78,53 @@ fn main() -> Result<()> {
     bench::begin(&lab, progress)?;
     let site = prepare_site(&lab)?;
     progress.say("WordPress is installed");
+    let killed = kills(&lab, &site, arguments.kills, Death::Loud)?;
+    let silent = kills(&lab, &site, arguments.silent, Death::Silent)?;
+    let figures = Figures {
+        killed: deaths(&killed)?,
+        silent: (!silent.is_empty()).then(|| deaths(&silent)).transpose()?,
+    };
+    tell(&figures);
+    bench::write(&figures, &arguments.output)?;
+    let silent = figures.silent.iter();
+    let failed: usize = silent
+        .chain([&figures.killed])
+        .map(|d| d.failed_requests)
+        .sum();
+    ensure!(failed == 0, "{failed} requests failed");
+    Ok(())
+}
+
+/// How a node dies.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Death {
+    /// All its processes at once: what is sent to it is refused.
+    Loud,
+    /// The same with its cable cut: nothing comes back.
+    Silent,
+}
+
+fn kills(lab: &Lab, site: &Site<'_>, count: usize, death: Death) -> Result<Vec<Kill>> {
     let mut kills = Vec::new();
-    for number in 1..=arguments.kills {
-        let kill = kill_once(&lab, &site, number)?;
-        progress.say(format!(
-            "kill {number}: {} died, asked through {}: first answer {}, {} failed, {} rows lost",
+    for number in 1..=count {
+        let kill = kill_once(lab, site, number, death)?;
+        let first = kill
+            .first_answer
+            .map(|t| format!("{:.2} s", t.as_secs_f64()));
+        say(&format!(
+            "{death:?} death {number}: {} died, asked through {}: first answer {}, {} failed, {} rows lost",
             kill.live,
             kill.through,
-            kill.first_answer.map_or_else(
-                || "never".to_owned(),
-                |t| format!("{:.2} s", t.as_secs_f64())
-            ),
+            first.unwrap_or_else(|| "never".to_owned()),
             kill.failed.len(),
             kill.lost_rows,
         ));
         for failure in kill.failed.iter().take(5) {
-            progress.say(format!("  failed: {failure}"));
+            say(&format!("  failed: {failure}"));
         }
         kills.push(kill);
     }
-    report(&kills, &arguments.output)
+    Ok(kills)
 }
 
 fn prepare_site(lab: &Lab) -> Result<Site<'_>> {
@@ -112,7 +152,7 @@ global $wpdb;
 foreach ($wpdb->get_col($wpdb->prepare('select n from bench_row where run = %s', $_GET['run'])) as $n) { echo $n, "\n"; }
 "#;
 
-fn kill_once(lab: &Lab, site: &Site<'_>, number: usize) -> Result<Kill> {
+fn kill_once(lab: &Lab, site: &Site<'_>, number: usize, death: Death) -> Result<Kill> {
     site.wait_protected()?;
     let live = site.live_node()?;
     let nodes = lab.nodes();
@@ -126,14 +166,20 @@ fn kill_once(lab: &Lab, site: &Site<'_>, number: usize) -> Result<Kill> {
         node: through.address(),
         host: DOMAIN.to_owned(),
     };
-    let run = format!("{number}-{live}");
+    let run = format!("{death:?}-{number}-{live}");
     let load = Load::start(&target, &streams(&run));
     std::thread::sleep(BEFORE);
     let killed_at = load.elapsed();
+    if death == Death::Silent {
+        lab.isolate(&live)?;
+    }
     lab.kill(&live)?;
     std::thread::sleep(AFTER);
     let answers = load.finish();
     let present = rows(&target, &run)?;
+    if death == Death::Silent {
+        lab.rejoin(&live)?;
+    }
     lab.start(&live, START_LIMIT)?;
     Ok(judge(
         &answers,
@@ -219,7 +265,7 @@ fn judge(
     }
 }
 
-fn report(kills: &[Kill], output: &Path) -> Result<()> {
+fn deaths(kills: &[Kill]) -> Result<Deaths> {
     let never = AFTER.as_secs_f64();
     let first: Vec<_> = kills
         .iter()
@@ -229,23 +275,32 @@ fn report(kills: &[Kill], output: &Path) -> Result<()> {
         .iter()
         .map(|kill| kill.lost_write_age.as_secs_f64())
         .collect();
-    let figures = Figures {
+    Ok(Deaths {
         kills: kills.len(),
         requests: kills.iter().map(|kill| kill.requests).sum(),
         failed_requests: kills.iter().map(|kill| kill.failed.len()).sum(),
         first_answer_s: Spread::of(first).context("no kills")?,
         lost_write_age_s: Spread::of(ages).context("no kills")?,
-    };
-    say(&format!(
-        "\nkills  requests  failed  first answer median / max  lost writes reach back median / max\n\
-         {:>5}  {:>8}  {:>6}  {:>10.2} s / {:>5.2} s       {:>12.2} s / {:>5.2} s",
-        figures.kills,
-        figures.requests,
-        figures.failed_requests,
-        figures.first_answer_s.median,
-        figures.first_answer_s.max,
-        figures.lost_write_age_s.median,
-        figures.lost_write_age_s.max,
-    ));
-    Ok(bench::write(&figures, output)?)
+    })
+}
+
+fn tell(figures: &Figures) {
+    say(
+        "\ndeaths        requests  failed  first answer median / max  lost writes reach back median / max",
+    );
+    let killed = (Death::Loud, &figures.killed);
+    let silent = figures.silent.iter().map(|silent| (Death::Silent, silent));
+    for (death, figures) in [killed].into_iter().chain(silent) {
+        let death = format!("{death:?}");
+        say(&format!(
+            "{:>4} {death:<6}   {:>8}  {:>6}  {:>10.2} s / {:>5.2} s       {:>12.2} s / {:>5.2} s",
+            figures.kills,
+            figures.requests,
+            figures.failed_requests,
+            figures.first_answer_s.median,
+            figures.first_answer_s.max,
+            figures.lost_write_age_s.median,
+            figures.lost_write_age_s.max,
+        ));
+    }
 }

@@ -17,7 +17,6 @@ use hwc_lab::deadline::{Deadline, wait_until};
 use hwc_lab::visitors::{Plan, Version, Visit, Visitors};
 use hwc_lab::{Lab, LabOptions, interrupt};
 use serde::Serialize;
-use serde_json::Value;
 
 const DOMAIN: &str = "bench.example";
 /// Load before the first move: long enough for everything to be warm.
@@ -53,7 +52,12 @@ struct Figures {
     lost_posts: usize,
     duplicated_posts: usize,
     db_connect_errors: usize,
+    /// How long a gate was closed, by the receipts: the site's files or its database, whichever was
+    /// closed longer.
     pause_ms: Spread<u64>,
+    /// The longest that a visitor of a file or of a small PHP page waited while a site moved.
+    visitor_wait_ms: Spread<u64>,
+    /// WordPress's own pages included.
     longest_answer_ms: u64,
 }
 
@@ -72,14 +76,16 @@ fn main() -> Result<()> {
     let namespace = Path::new("/run/netns").join(lab.id().namespace("client"));
     let visitors = Visitors::start(&namespace, &nodes, DOMAIN, &plans());
     std::thread::sleep(WARM_UP);
-    let mut failed_moves = 0;
+    let (mut failed_moves, mut moves) = (0, Vec::new());
     for number in 1..=arguments.moves {
         let to = elsewhere(&site)?;
+        let began = visitors.elapsed();
         let words = ["site", "move", DOMAIN, &to, "--wait"];
         if let Err(error) = cluster::hwc(&lab, "n3", &words, "") {
             failed_moves += 1;
             progress.say(format!("move {number} to {to}: {error}"));
         }
+        moves.push((began, visitors.elapsed()));
         if number % 10 == 0 {
             progress.say(format!("{number} moves, {} requests", visitors.count()));
         }
@@ -87,8 +93,10 @@ fn main() -> Result<()> {
     }
     let visits = visitors.finish().map_err(|error| anyhow!(error))?;
     let rows = rows(&namespace, &nodes)?;
-    report(&lab, &visits, &rows, arguments.moves, &arguments.output)?;
+    let figures = report(&lab, &visits, &rows, &moves, &arguments.output)?;
     ensure!(failed_moves == 0, "{failed_moves} moves came to nothing");
+    let harm = figures.failed + figures.lost_posts + figures.duplicated_posts;
+    ensure!(harm == 0, "visitors noticed: see the table");
     Ok(())
 }
 
@@ -223,9 +231,9 @@ fn report(
     lab: &Lab,
     visits: &[Visit],
     rows: &BTreeMap<(String, u64), usize>,
-    moves: usize,
+    moves: &[(Duration, Duration)],
     output: &Path,
-) -> Result<()> {
+) -> Result<Figures> {
     let is_fine = |visit: &&Visit| matches!(visit.result, Ok((200, _)));
     let failed: Vec<_> = visits.iter().filter(|visit| !is_fine(visit)).collect();
     for visit in failed.iter().take(20) {
@@ -262,24 +270,20 @@ fn report(
         run.is_some_and(|run| !rows.contains_key(&(run.to_owned(), visit.number)))
     });
     let figures = Figures {
-        moves,
+        moves: moves.len(),
         requests: visits.len(),
         failed: failed.len(),
         lost_posts: lost.count(),
         duplicated_posts: rows.values().filter(|count| **count > 1).count(),
         db_connect_errors: failed.iter().filter(no_database).count(),
         pause_ms: pauses(lab)?,
-        longest_answer_ms: visits
-            .iter()
-            .map(|visit| visit.ended.saturating_sub(visit.began))
-            .max()
-            .map_or(0, |longest| {
-                u64::try_from(longest.as_millis()).unwrap_or(u64::MAX)
-            }),
+        visitor_wait_ms: waits(visits, moves)?,
+        longest_answer_ms: longest_ms(visits.iter()),
     };
     say(&format!(
-        "\nmoves  requests  failed  lost POSTs  doubled POSTs  database errors  pause median / max  longest answer\n\
-         {:>5}  {:>8}  {:>6}  {:>10}  {:>13}  {:>15}  {:>7} / {:>5} ms  {:>11} ms",
+        "\nmoves  requests  failed  lost POSTs  doubled POSTs  database errors  \
+         gate closed median / max  visitor waits median / max  longest answer\n\
+         {:>5}  {:>8}  {:>6}  {:>10}  {:>13}  {:>15}  {:>13} / {:>5} ms  {:>15} / {:>5} ms  {:>11} ms",
         figures.moves,
         figures.requests,
         figures.failed,
@@ -288,23 +292,47 @@ fn report(
         figures.db_connect_errors,
         figures.pause_ms.median,
         figures.pause_ms.max,
+        figures.visitor_wait_ms.median,
+        figures.visitor_wait_ms.max,
         figures.longest_answer_ms,
     ));
-    Ok(bench::write(&figures, output)?)
+    bench::write(&figures, output)?;
+    Ok(figures)
 }
 
-/// How long the gates were closed, by the receipts.
+/// How long each move kept visitors waiting, by their own watches.
+fn waits(visits: &[Visit], moves: &[(Duration, Duration)]) -> Result<Spread<u64>> {
+    let is_wordpress = |visit: &&Visit| matches!(visit.plan, "front page" | "search");
+    let small: Vec<_> = visits.iter().filter(|visit| !is_wordpress(visit)).collect();
+    let longest = |(from, until): &(Duration, Duration)| {
+        let during = small
+            .iter()
+            .filter(|visit| visit.began <= *until && *from <= visit.ended);
+        longest_ms(during.copied())
+    };
+    Spread::of(moves.iter().map(longest).collect()).context("no moves")
+}
+
+fn longest_ms<'a>(visits: impl Iterator<Item = &'a Visit>) -> u64 {
+    let longest = visits.map(|visit| visit.ended.saturating_sub(visit.began));
+    let longest = longest.max().unwrap_or_default();
+    u64::try_from(longest.as_millis()).unwrap_or(u64::MAX)
+}
+
+/// How long the gates were closed, by the receipts. Those of a site's files and of its database
+/// bear the moment when their common move was decided.
 fn pauses(lab: &Lab) -> Result<Spread<u64>> {
-    let moves = cluster::hwc(lab, "n3", &["moves", DOMAIN, "--limit", "2000"], "")?;
-    let ended = moves["ended"].as_array().cloned().unwrap_or_default();
-    let closed = |receipt: &Value, protocol: &str| receipt["move"][protocol]["closed_ms"].as_u64();
-    let pauses = ended
-        .iter()
-        .filter(|receipt| receipt["move"]["problem"].is_null())
-        .map(|receipt| {
-            let http = closed(receipt, "http").unwrap_or_default();
-            http.max(closed(receipt, "mysql").unwrap_or_default())
-        })
-        .collect();
-    Spread::of(pauses).context("no receipts")
+    let receipts = cluster::hwc(lab, "n3", &["moves", DOMAIN, "--limit", "2000"], "")?;
+    let receipts = receipts["ended"].as_array().cloned().unwrap_or_default();
+    let mut moves: BTreeMap<u64, u64> = BTreeMap::new();
+    for receipt in receipts.iter().map(|receipt| &receipt["move"]) {
+        if !receipt["problem"].is_null() {
+            continue;
+        }
+        let closed = |protocol: &str| receipt[protocol]["closed_ms"].as_u64().unwrap_or_default();
+        let began = receipt["started_at"].as_u64().context("no beginning")?;
+        let longest = moves.entry(began).or_default();
+        *longest = (*longest).max(closed("http")).max(closed("mysql"));
+    }
+    Spread::of(moves.into_values().collect()).context("no receipts")
 }
