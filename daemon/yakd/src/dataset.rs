@@ -8,7 +8,7 @@
 use crate::config::NodeConfig;
 use crate::database_template::Template;
 use crate::error::YakdError;
-use crate::files::{Changes, FileSet};
+use crate::files::FileSet;
 use crate::gather::{DatabasePart, DatasetPart, SitePart, Wanted, gather};
 use crate::home::{self, Home, Owner, as_owner};
 use crate::render::{self, Places};
@@ -21,6 +21,7 @@ use std::collections::BTreeMap;
 use std::io;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -42,27 +43,35 @@ pub enum StopKind {
 #[derive(Debug, Default)]
 pub(crate) struct Running(Mutex<BTreeMap<DatasetId, Arc<Slot>>>);
 
+/// What was started for a dataset.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Started {
+    pub part: DatasetPart,
+    /// The mark of the files that it was started with.
+    pub mark: String,
+}
+
 /// One dataset's.
 #[derive(Debug, Default)]
 struct Slot {
     /// Held while it is started or stopped.
     change: tokio::sync::Mutex<()>,
-    started: Mutex<Option<DatasetPart>>,
+    started: Mutex<Option<Started>>,
 }
 
 impl Slot {
-    fn started(&self) -> Option<DatasetPart> {
+    fn started(&self) -> Option<Started> {
         let started = self.started.lock();
         started.unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    fn note(&self, part: Option<DatasetPart>) {
-        *self.started.lock().unwrap_or_else(PoisonError::into_inner) = part;
+    fn note(&self, started: Option<Started>) {
+        *self.started.lock().unwrap_or_else(PoisonError::into_inner) = started;
     }
 
     /// What is started, after a change that is under way. What is only being prepared has nothing
     /// that runs yet and isn't waited for: a database's first start may take long.
-    async fn settled(&self) -> Option<DatasetPart> {
+    async fn settled(&self) -> Option<Started> {
         self.started()?;
         let _settled = self.change.lock().await;
         self.started()
@@ -89,13 +98,22 @@ impl Running {
         slots.keys().copied().collect()
     }
 
-    /// The parts that are started.
-    pub(crate) async fn parts(&self) -> Vec<DatasetPart> {
-        let mut parts = Vec::new();
+    /// What is started.
+    pub(crate) async fn started(&self) -> Vec<Started> {
+        let mut started = Vec::new();
         for (_, slot) in self.all() {
-            parts.extend(slot.settled().await);
+            started.extend(slot.settled().await);
         }
-        parts
+        started
+    }
+
+    /// What is started for a dataset runs with these files from now on.
+    pub(crate) fn restarted(&self, dataset: DatasetId, mark: String) {
+        let slot = self.slot(dataset);
+        let mut started = slot.started.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(started) = started.as_mut() {
+            started.mark = mark;
+        }
     }
 }
 
@@ -107,6 +125,26 @@ pub(crate) struct Datasets {
     pub template: Template,
     pub running: Running,
     pub newest: Newest,
+    pub unit_news: UnitNews,
+}
+
+/// Whether systemd may know unit files in an older form: who wrote them may have been cut short before
+/// they told.
+#[derive(Debug, Default)]
+pub(crate) struct UnitNews {
+    written: AtomicU64,
+    known: AtomicU64,
+}
+
+impl UnitNews {
+    /// Unit files were written.
+    fn write(&self) {
+        self.written.fetch_add(1, Ordering::SeqCst);
+    }
+
+    fn is_there(&self) -> bool {
+        self.known.load(Ordering::SeqCst) < self.written.load(Ordering::SeqCst)
+    }
 }
 
 /// The newest settings that anybody brought. A run of the reconciler may hold older ones than a
@@ -146,7 +184,7 @@ impl Datasets {
         let _change = slot.change.lock().await;
         let places = render::places(&self.config, &part);
         self.ensure_account(wanted, &part).await?;
-        self.ensure_units(&part).await?;
+        let mark = self.ensure_units(&part).await?;
         let home = Home::open(&places.dataset).map_err(YakdError::file("open", &places.dataset))?;
         match &part {
             DatasetPart::Site(site) => prepare_site(home, site, &places).await?,
@@ -155,7 +193,11 @@ impl Datasets {
             }
         }
         // Remembered before it is started: whatever comes of that, stopping will look for it.
-        slot.note(Some(part.clone()));
+        let started = part.clone();
+        slot.note(Some(Started {
+            part: started,
+            mark,
+        }));
         systemd::start(&[&places.socket_unit]).await?;
         if let DatasetPart::Site(site) = &part {
             self.open_door(site, &places)?;
@@ -167,7 +209,7 @@ impl Datasets {
     /// Starts again what was started and does not listen any more.
     pub(crate) async fn heal(&self, wanted: &Wanted) -> Result<(), YakdError> {
         for (dataset, slot) in self.running.all() {
-            let Some(part) = slot.settled().await else {
+            let Some(Started { part, .. }) = slot.settled().await else {
                 continue;
             };
             let unit = render::places(&self.config, &part).socket_unit;
@@ -191,7 +233,7 @@ impl Datasets {
     pub(crate) async fn stop(&self, dataset: DatasetId, kind: StopKind) -> Result<(), YakdError> {
         let slot = self.running.slot(dataset);
         let _change = slot.change.lock().await;
-        let Some(part) = slot.started() else {
+        let Some(Started { part, .. }) = slot.started() else {
             return Ok(());
         };
         self.stop_part(&part, kind).await?;
@@ -259,17 +301,33 @@ impl Datasets {
         Ok(())
     }
 
-    async fn ensure_units(&self, part: &DatasetPart) -> Result<(), YakdError> {
+    /// Gives the mark of the dataset's files.
+    async fn ensure_units(&self, part: &DatasetPart) -> Result<String, YakdError> {
         let mut files = render::dataset_files(&self.config, part)?;
+        let mark = render::marks::of(&files, |_| true);
         if matches!(part, DatasetPart::Database(_)) {
             files.merge(render::database_settings::render(&self.config)?);
         }
         let root = Path::new("/");
-        if files.pending(root)?.is_empty() {
-            return Ok(());
+        if !files.pending(root)?.is_empty() {
+            let applied = FileSet::into_checked(files).apply(root, &[]);
+            // Some may be written although others can't be.
+            self.unit_news.write();
+            applied?;
         }
-        let (_, changes) = FileSet::into_checked(files).apply(root, &[])?;
-        reload_units(&changes).await
+        if self.unit_news.is_there() {
+            self.know_units().await?;
+        }
+        Ok(mark)
+    }
+
+    /// Makes systemd know the unit files as they are.
+    pub(crate) async fn know_units(&self) -> Result<(), YakdError> {
+        // What is written while systemd is asked may be too late for the answer.
+        let written = self.unit_news.written.load(Ordering::SeqCst);
+        systemd::reload_if_behind(&["hwc-*"]).await?;
+        self.unit_news.known.fetch_max(written, Ordering::SeqCst);
+        Ok(())
     }
 
     async fn prepare_database(
@@ -342,20 +400,6 @@ impl Datasets {
     }
 }
 
-/// Makes systemd read unit files that it may know in an older form. New ones it finds by itself.
-pub(crate) async fn reload_units(changes: &Changes) -> Result<(), YakdError> {
-    let is_unit = |path: &&std::path::PathBuf| path.starts_with("/etc/systemd/system");
-    if changes
-        .replaced
-        .iter()
-        .chain(&changes.removed)
-        .any(|path| is_unit(&path))
-    {
-        systemd::daemon_reload().await?;
-    }
-    Ok(())
-}
-
 /// Makes the folders that a site's dataset begins with.
 async fn prepare_site(home: Home, site: &SitePart, places: &Places) -> Result<(), YakdError> {
     let owner = Owner::from(site.owner);
@@ -381,16 +425,36 @@ mod tests {
     use super::*;
     use crate::gather::tests::one_site;
 
+    fn start_of(wanted: &Wanted, dataset: DatasetId) -> Option<Started> {
+        wanted.part_of(dataset).map(|part| Started {
+            part,
+            mark: String::new(),
+        })
+    }
+
+    #[test]
+    fn units_that_were_written_are_news_until_systemd_was_asked_after_that() {
+        let news = UnitNews::default();
+        assert!(!news.is_there());
+        news.write();
+        let asked = news.written.load(Ordering::SeqCst);
+        news.write();
+        news.known.fetch_max(asked, Ordering::SeqCst);
+        assert!(news.is_there(), "written while it was asked");
+        news.known.fetch_max(asked + 1, Ordering::SeqCst);
+        assert!(!news.is_there());
+    }
+
     #[tokio::test]
     async fn what_is_being_prepared_holds_nobody_up() {
         let running = Running::default();
         let (prepared, started) = (DatasetId(11), DatasetId(12));
         let wanted = gather(&one_site(200_000, "shop.example"));
-        running.slot(started).note(wanted.part_of(started));
+        running.slot(started).note(start_of(&wanted, started));
         let slot = running.slot(prepared);
         let _change = slot.change.lock().await;
-        let parts = tokio::time::timeout(Duration::from_secs(5), running.parts()).await;
-        let datasets = parts.map(|parts| parts.iter().map(DatasetPart::dataset).collect());
+        let found = tokio::time::timeout(Duration::from_secs(5), running.started()).await;
+        let datasets = found.map(|found| found.iter().map(|s| s.part.dataset()).collect());
         assert_eq!(datasets, Ok(vec![started]));
         assert_eq!(running.datasets(), [prepared, started]);
     }
@@ -400,14 +464,14 @@ mod tests {
         let running = Running::default();
         let wanted = gather(&one_site(200_000, "shop.example"));
         let slot = running.slot(DatasetId(12));
-        slot.note(wanted.part_of(DatasetId(12)));
+        slot.note(start_of(&wanted, DatasetId(12)));
         let change = slot.change.lock().await;
         let stopping = async {
             tokio::task::yield_now().await;
             slot.note(None);
             drop(change);
         };
-        let (parts, ()) = tokio::join!(running.parts(), stopping);
-        assert_eq!(parts, []);
+        let (started, ()) = tokio::join!(running.started(), stopping);
+        assert_eq!(started, []);
     }
 }

@@ -50,6 +50,12 @@ pub enum YakdError {
         /// How long was waited, milliseconds.
         waited_ms: u128,
     },
+    /// A service runs and does not say what configuration it has.
+    #[error("{service} runs and does not answer")]
+    Silent {
+        /// Which service.
+        service: &'static str,
+    },
     /// A helper thread of ours died.
     #[error("a helper thread ended without an answer")]
     Thread,
@@ -85,9 +91,11 @@ impl YakdError {
                     .detail(message.clone())
             }
             Self::UnknownDataset(_) => Problem::new(ProblemCode::NotFound, self.to_string()),
-            Self::File { .. } | Self::Command(_) | Self::StillRunning { .. } | Self::Thread => {
-                internal(self)
-            }
+            Self::File { .. }
+            | Self::Command(_)
+            | Self::StillRunning { .. }
+            | Self::Silent { .. }
+            | Self::Thread => internal(self),
         }
     }
 }

@@ -3,11 +3,13 @@
 //! Whatever is unfit (a user id that belongs to the system, one id given out twice) is left out
 //! and named in a problem: one bad object disables at most its own site or database.
 
+use crate::hosts::Hosts;
 use hwc_api::desired::{Database, Desired, NativePasswordHash, PhpVersion, Site};
 use hwc_api::ids::{DatabaseId, DatasetId, SiteId};
 use hwc_api::names::{DatabaseName, DatabaseUser, DomainName};
 use hwc_api::problem::{Problem, ProblemCode};
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 /// The Unix user and group id of a site or database.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -95,6 +97,8 @@ pub struct Wanted {
     pub sites: BTreeMap<SiteId, SitePart>,
     /// The databases, by id.
     pub databases: BTreeMap<DatabaseId, DatabasePart>,
+    /// Which names are which site's.
+    pub hosts: Arc<Hosts>,
     /// What was left out, and why.
     pub problems: Vec<Problem>,
 }
@@ -144,6 +148,7 @@ impl Wanted {
 #[must_use]
 pub fn gather(desired: &Desired) -> Wanted {
     let mut gathering = Gathering::default();
+    gathering.wanted.hosts = Arc::new(Hosts::of(desired));
     for site in desired.sites.values() {
         gathering.site(desired, site);
     }

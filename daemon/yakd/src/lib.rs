@@ -18,6 +18,7 @@ pub mod escape;
 pub mod files;
 pub mod gather;
 pub mod home;
+pub mod hosts;
 mod processes;
 pub mod reconcile;
 pub mod render;
@@ -25,4 +26,5 @@ mod systemd;
 
 pub use config::NodeConfig;
 pub use dataset::StopKind;
+pub use hosts::Hosts;
 pub use reconcile::{Report, Yakd};

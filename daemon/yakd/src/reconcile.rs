@@ -6,15 +6,17 @@
 
 pub(crate) mod accounts;
 mod apache;
+mod loaded;
 mod services;
 mod units;
 mod virtual_host;
 
 use crate::config::NodeConfig;
 use crate::database_template::Template;
-use crate::dataset::{Datasets, Newest, Running, StopKind};
+use crate::dataset::{Datasets, Newest, Running, StopKind, UnitNews};
 use crate::error::YakdError;
 use crate::gather::{DatasetPart, Wanted};
+use crate::hosts::Hosts;
 use crate::render;
 use hwc_api::desired::Desired;
 use hwc_api::ids::{DatabaseId, DatasetId};
@@ -26,6 +28,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
+use tokio::sync::watch;
 
 /// How long a state that was put in place is believed without reading all files again: somebody
 /// may have edited one by hand.
@@ -71,6 +74,7 @@ impl Yakd {
                 template,
                 running: Running::default(),
                 newest: Newest::default(),
+                unit_news: UnitNews::default(),
             },
             apache: apache::Apache::default(),
             template_problem: Mutex::default(),
@@ -85,13 +89,21 @@ impl Yakd {
     /// When something that could write to a dataset can't be stopped.
     pub async fn prepare(&self) -> Result<(), YakdError> {
         self.datasets.ensure_run_folders()?;
-        self.datasets.stop_everything().await
+        self.datasets.stop_everything().await?;
+        self.datasets.know_units().await
     }
 
     /// The configuration.
     #[must_use]
     pub const fn config(&self) -> &NodeConfig {
         &self.datasets.config
+    }
+
+    /// The host names that Apache answers for as the settings want it, as far as it can; none before
+    /// that is known. Requests for names of newer settings are better held back.
+    #[must_use]
+    pub fn hosts(&self) -> watch::Receiver<Option<Arc<Hosts>>> {
+        self.apache.hosts()
     }
 
     /// Where the front door finds Apache.

@@ -8,6 +8,7 @@ pub mod apache;
 pub mod database_settings;
 pub mod database_start;
 pub mod database_units;
+pub mod marks;
 pub mod php_pool;
 pub mod php_units;
 pub mod sandbox;

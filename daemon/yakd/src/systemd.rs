@@ -35,10 +35,21 @@ pub(crate) async fn try_restart(units: &[&str]) -> Result<(), YakdError> {
     act("try-restart", units).await
 }
 
-/// Makes systemd read changed unit files.
-pub(crate) async fn daemon_reload() -> Result<(), YakdError> {
-    run_command("systemctl", ["daemon-reload"]).await?;
+/// Makes systemd read unit files that it knows in an older form, by its own word: who wrote them may
+/// have been cut short. Units that it does not know at all it reads when it needs them. Takes patterns.
+pub(crate) async fn reload_if_behind(units: &[&str]) -> Result<(), YakdError> {
+    let words = ["show", "--property=NeedDaemonReload", "--value", "--"];
+    let words = words.into_iter().chain(units.iter().copied());
+    let said = run("systemctl", words).success().await?;
+    if is_behind(&said.text()) {
+        run_command("systemctl", ["daemon-reload"]).await?;
+    }
     Ok(())
+}
+
+/// One answer a unit, with empty lines between them.
+fn is_behind(said: &str) -> bool {
+    said.lines().any(|line| line.trim() == "yes")
 }
 
 /// How units stand, in the order asked.
@@ -68,4 +79,22 @@ async fn act(verb: &str, units: &[&str]) -> Result<(), YakdError> {
     let words = [verb, "--"].into_iter().chain(units.iter().copied());
     run("systemctl", words).deadline(DEADLINE).success().await?;
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_unit_that_is_behind_is_enough() {
+        for (said, expected) in [
+            ("", false),
+            ("no\n", false),
+            ("no\n\nno\n", false),
+            ("no\n\nyes\n\nno\n", true),
+            ("yes", true),
+        ] {
+            assert_eq!(is_behind(said), expected, "{said:?}");
+        }
+    }
 }

@@ -69,7 +69,7 @@ async fn group(
     let names: Vec<_> = units.iter().map(|(_, unit)| unit.clone()).collect();
     let found = states(&names).await?;
     // What was stopped, or not yet started, while we looked is as it should be.
-    let started = datasets.running.parts().await;
+    let started = datasets.running.started().await;
     let mut worst = if parts.is_empty() {
         ServiceState::Stopped
     } else {
@@ -82,7 +82,7 @@ async fn group(
             UnitState::Inactive => unit.ends_with(".service"),
             UnitState::Failed => false,
         };
-        if !is_well && started.contains(part) {
+        if !is_well && started.iter().any(|started| started.part == **part) {
             worst = ServiceState::Failed;
             let message = format!("{unit} should run and does not; see its journal");
             problems.push(Problem::new(ProblemCode::Internal, message).detail(unit));

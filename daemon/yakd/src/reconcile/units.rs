@@ -2,15 +2,15 @@
 //! that all database servers share.
 
 use crate::check;
-use crate::dataset::{Datasets, reload_units};
+use crate::dataset::Datasets;
 use crate::error::YakdError;
-use crate::files::FileSet;
+use crate::files::{Applied, FileSet};
 use crate::gather::{DatasetPart, Wanted};
-use crate::render::{self, UNIT_TERRITORIES, database_settings, dataset_files};
+use crate::render::{self, UNIT_TERRITORIES, database_settings, dataset_files, marks};
 use crate::systemd;
 use hwc_api::desired::PhpVersion;
 use hwc_api::problem::{Problem, ProblemCode};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
 /// Puts the files in place; gives what was refused.
@@ -76,9 +76,9 @@ async fn put_in_place(datasets: &Datasets, wanted: &Wanted) -> Result<Vec<Proble
             Problem::new(ProblemCode::ConfigurationRefused, message).detail(culprit.complaint),
         );
     }
-    let (_, changes) = accepted.into_checked().apply(root, UNIT_TERRITORIES)?;
-    reload_units(&changes).await?;
-    restart_changed(datasets, &changes.replaced).await?;
+    let (applied, _) = accepted.into_checked().apply(root, UNIT_TERRITORIES)?;
+    datasets.know_units().await?;
+    restart_changed(datasets, &applied).await?;
     Ok(problems)
 }
 
@@ -96,17 +96,21 @@ fn parts(wanted: &Wanted) -> Vec<DatasetPart> {
     sites.chain(databases).collect()
 }
 
-/// What runs with an older configuration is restarted: the sockets go on listening meanwhile, so
-/// that requests wait and none is lost.
-async fn restart_changed(datasets: &Datasets, replaced: &[PathBuf]) -> Result<(), YakdError> {
-    let mut units = Vec::new();
-    for part in datasets.running.parts().await {
-        let own = dataset_files(&datasets.config, &part)?;
-        let service = render::places(&datasets.config, &part).service_unit;
-        if own.files().keys().any(|path| replaced.contains(path)) {
-            units.push(service);
+/// What was started with another configuration is restarted: the sockets go on listening meanwhile,
+/// so that requests wait and none is lost.
+async fn restart_changed(datasets: &Datasets, applied: &FileSet<Applied>) -> Result<(), YakdError> {
+    for started in datasets.running.started().await {
+        let own = dataset_files(&datasets.config, &started.part)?;
+        let mark = marks::of(applied, |path| own.files().contains_key(path));
+        let is_wanted = own
+            .files()
+            .keys()
+            .any(|path| applied.files().contains_key(path));
+        if is_wanted && mark != started.mark {
+            let service = render::places(&datasets.config, &started.part).service_unit;
+            systemd::try_restart(&[&service]).await?;
+            datasets.running.restarted(started.part.dataset(), mark);
         }
     }
-    let units: Vec<_> = units.iter().map(String::as_str).collect();
-    systemd::try_restart(&units).await
+    Ok(())
 }

@@ -1,5 +1,5 @@
-//! Whether Apache has a site's virtual host: asked of Apache itself, because a graceful reload
-//! returns before the new configuration is read.
+//! Whether Apache has a site's virtual host: asked of Apache itself, for a daemon that has just begun
+//! and does not know yet what Apache has read.
 //!
 //! The page of an empty site is Apache's own file in every virtual host, so no program of the site
 //! runs for the question. The default host, which answers for names that belong to no site, has
@@ -14,8 +14,6 @@ use tokio::net::TcpStream;
 
 /// Longest time for one answer; Apache usually takes a millisecond.
 const ANSWER_LIMIT: Duration = Duration::from_secs(1);
-/// Between two questions.
-const ASK_AGAIN: Duration = Duration::from_millis(20);
 /// `HTTP/1.1 404`: as much as is read of an answer.
 const STATUS_LENGTH: usize = 12;
 
@@ -23,13 +21,6 @@ const STATUS_LENGTH: usize = 12;
 pub(super) async fn is_loaded(apache: SocketAddr, domain: &DomainName) -> bool {
     let status = tokio::time::timeout(ANSWER_LIMIT, ask(apache, domain)).await;
     matches!(status, Ok(Ok(status)) if status.starts_with(b"HTTP/") && !status.ends_with(b" 404"))
-}
-
-/// Asks until Apache answers for the domain. Cancel-safe.
-pub(super) async fn loaded(apache: SocketAddr, domain: &DomainName) {
-    while !is_loaded(apache, domain).await {
-        tokio::time::sleep(ASK_AGAIN).await;
-    }
 }
 
 async fn ask(apache: SocketAddr, domain: &DomainName) -> io::Result<[u8; STATUS_LENGTH]> {
@@ -49,13 +40,9 @@ mod tests {
     use super::*;
     use tokio::net::TcpListener;
 
-    /// Answers each connection with the next status, the last one again and again.
-    async fn answer(listener: TcpListener, statuses: &[&str]) {
-        let mut statuses = statuses.iter();
-        let mut status = "";
+    async fn answer(listener: TcpListener, status: &str) {
         loop {
             let (mut stream, _) = listener.accept().await.expect("a connection");
-            status = statuses.next().copied().unwrap_or(status);
             let mut question = [0; 1024];
             let length = stream.read(&mut question).await.expect("a question");
             let question = String::from_utf8_lossy(&question[..length]).into_owned();
@@ -68,38 +55,24 @@ mod tests {
         }
     }
 
-    async fn check(statuses: &[&str], expected: bool) {
+    async fn check(status: &str, expected: bool) {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let apache = listener.local_addr().expect("an address");
         let domain = DomainName::parse("shop.example").expect("a domain");
         let is_loaded = tokio::select! {
             is_loaded = is_loaded(apache, &domain) => is_loaded,
-            () = answer(listener, statuses) => false,
+            () = answer(listener, status) => false,
         };
-        assert_eq!(is_loaded, expected, "{statuses:?}");
+        assert_eq!(is_loaded, expected, "{status}");
     }
 
     #[tokio::test]
     async fn any_answer_but_the_default_hosts_means_that_the_site_is_known() {
-        check(&["HTTP/1.1 200 OK"], true).await;
+        check("HTTP/1.1 200 OK", true).await;
         // A suspended site.
-        check(&["HTTP/1.1 503 Service Unavailable"], true).await;
-        check(&["HTTP/1.1 404 Not Found"], false).await;
-        check(&["SSH-2.0-OpenSSH_10.0"], false).await;
-    }
-
-    #[tokio::test]
-    async fn waiting_ends_when_apache_has_read_its_new_configuration() {
-        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
-        let apache = listener.local_addr().expect("an address");
-        let domain = DomainName::parse("shop.example").expect("a domain");
-        let unknown = "HTTP/1.1 404 Not Found";
-        let statuses = [unknown, unknown, "HTTP/1.1 200 OK"];
-        let wait = tokio::time::timeout(Duration::from_secs(20), loaded(apache, &domain));
-        tokio::select! {
-            waited = wait => assert!(waited.is_ok()),
-            () = answer(listener, &statuses) => {}
-        }
+        check("HTTP/1.1 503 Service Unavailable", true).await;
+        check("HTTP/1.1 404 Not Found", false).await;
+        check("SSH-2.0-OpenSSH_10.0", false).await;
     }
 
     #[tokio::test]

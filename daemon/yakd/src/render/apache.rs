@@ -15,7 +15,7 @@ use crate::escape::apache::Document;
 use crate::escape::unit;
 use crate::files::{File, FileSet, Rendered, Territory};
 use crate::gather::Wanted;
-use crate::render::vhost;
+use crate::render::{marks, vhost};
 
 /// The address where the front door finds Apache.
 pub const LISTEN: &str = "127.0.0.1:8080";
@@ -163,15 +163,26 @@ fn default_host(_config: &NodeConfig) -> Result<String, Unwritable> {
 fn drop_in() -> Result<String, Unwritable> {
     let mut unit = unit::Document::new("Written by hwcd.");
     unit.section("Service");
-    unit.set("IPAddressDeny", "any")?;
-    unit.set("IPAddressAllow", "localhost")?;
-    unit.set("NoNewPrivileges", "yes")?;
-    unit.set("ProtectHome", "yes")?;
-    unit.set("InaccessiblePaths", "-/var/lib/mysql -/var/lib/hwc")?;
-    // Two log files per site.
-    unit.set("LimitNOFILE", "65536")?;
-    // hwcd's own sockets are not Apache's business; the sites' PHP is.
+    for (name, value) in walls() {
+        unit.set(name, value)?;
+    }
+    // Apache tells it when it is asked: with which of these it was started.
+    let mark = marks::of_settings(&walls());
+    unit.set("Environment", &format!("{}={mark}", marks::WALLS_VARIABLE))?;
     unit.finish()
+}
+
+/// hwcd's own sockets are not Apache's business; the sites' PHP is.
+pub(crate) const fn walls() -> [(&'static str, &'static str); 6] {
+    [
+        ("IPAddressDeny", "any"),
+        ("IPAddressAllow", "localhost"),
+        ("NoNewPrivileges", "yes"),
+        ("ProtectHome", "yes"),
+        ("InaccessiblePaths", "-/var/lib/mysql -/var/lib/hwc"),
+        // Two log files per site.
+        ("LimitNOFILE", "65536"),
+    ]
 }
 
 const LOG_ROTATION: &str = "\
