@@ -7,12 +7,7 @@ use crate::core::Core;
 use crate::network::call::{Answer, Call};
 use crate::raft_types::{node_id, raft_id};
 use hwc_runtime::clock::Moment;
-use std::time::Duration;
 use tokio::sync::Mutex;
-
-/// How long the leader is waited for, and what it names: a lost connection and its second attempt
-/// on a near network. After that this node's copy has to do, as it has to without a majority.
-const DEADLINE: Duration = Duration::from_secs(1);
 
 /// One question to the leader at a time, whoever waits for it.
 #[derive(Debug, Default)]
@@ -21,10 +16,10 @@ pub(crate) struct CatchUp {
     asked_at: Mutex<Option<Moment>>,
 }
 
-/// Waits, not long, until this node has applied all that was acknowledged when this was called.
-/// Cancel-safe.
+/// Waits, not longer than for any answer, until this node has applied all that was acknowledged when
+/// this was called. After that its copy has to do, as it has to without a majority. Cancel-safe.
 pub(crate) async fn catch_up(core: &Core) {
-    let catching_up = tokio::time::timeout(DEADLINE, reach_newest(core)).await;
+    let catching_up = tokio::time::timeout(core.timing.answer, reach_newest(core)).await;
     if catching_up.is_err() {
         tracing::debug!("the leader does not say how far the settings are");
     }

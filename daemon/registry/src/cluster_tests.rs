@@ -11,9 +11,10 @@ use crate::error::OpenError;
 use crate::network::call::{Answer, Call};
 use crate::network::frame::Frame;
 use crate::raft_types::{Request, RequestId, Vote, raft_id};
-use crate::registry::{Registry, RegistryConfig, Timing};
+use crate::registry::{Registry, RegistryConfig};
 use crate::samples::*;
 use crate::submit;
+use crate::timing::Timing;
 use futures::future::BoxFuture;
 use hwc_api::change::{Applied, Change};
 use hwc_api::desired::{Desired, Node, Role};
@@ -38,8 +39,7 @@ const BRISK: Timing = Timing {
     heartbeat: Duration::from_millis(150),
     election_min: Duration::from_millis(500),
     election_max: Duration::from_millis(1_000),
-    replace_voter_after: Duration::from_secs(180),
-    snapshot_after_entries: 1_000,
+    ..Timing::lan()
 };
 
 /// The wires between the nodes of one test.

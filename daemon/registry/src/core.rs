@@ -15,6 +15,7 @@ use crate::store::Database;
 use crate::store::log::LogStore;
 use crate::store::rescue::{become_only_voter, lost_read};
 use crate::store::state_machine::{Published, StateMachine};
+use crate::timing::Timing;
 use arc_swap::ArcSwap;
 use hwc_api::ids::NodeId;
 use hwc_runtime::clock::Clock;
@@ -38,8 +39,7 @@ pub(crate) struct Core {
     pub heard: LeaderHeard,
     /// Changes handed on to the leader at once; see `submit`.
     pub forwarding: Semaphore,
-    /// How long a voter may be away before another votes in its stead.
-    pub replace_voter_after: Duration,
+    pub timing: Timing,
     /// Held by whoever changes the membership, from the look at it to the end of the step.
     pub steering: AsyncMutex<()>,
     /// See `catch_up`.
@@ -102,7 +102,7 @@ pub(crate) struct Parts {
     pub clock: Clock,
     pub peers: Arc<Peers>,
     pub forwarding: Semaphore,
-    pub replace_voter_after: Duration,
+    pub timing: Timing,
 }
 
 impl Core {
@@ -122,7 +122,7 @@ impl Core {
             peers: parts.peers,
             heard: LeaderHeard::default(),
             forwarding: parts.forwarding,
-            replace_voter_after: parts.replace_voter_after,
+            timing: parts.timing,
             steering: AsyncMutex::default(),
             catching_up: CatchUp::default(),
             absences: Mutex::default(),

@@ -28,6 +28,7 @@ mod status;
 mod store;
 mod submit;
 mod tables;
+mod timing;
 mod voters;
 
 #[cfg(test)]
@@ -36,6 +37,7 @@ mod cluster_tests;
 mod samples;
 
 pub use error::OpenError;
-pub use registry::{Registry, RegistryConfig, Timing};
+pub use registry::{Registry, RegistryConfig};
 pub use rescue::Loss;
 pub use status::{RegistryStatus, Standing};
+pub use timing::Timing;

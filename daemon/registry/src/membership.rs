@@ -26,10 +26,6 @@ const CAUGHT_UP_ENTRIES: u64 = 16;
 /// Learners that are asked each time whether they could vote: twice the greatest number of voters,
 /// so that most of them may be away, and few enough in a cluster of a thousand nodes.
 const ASKED_LEARNERS_MAX: usize = 14;
-/// How long a node may take to say that it is there.
-const PING_DEADLINE: Duration = Duration::from_secs(1);
-/// How long a step may take. Cut, it leaves a joint membership at worst, which the next run ends.
-const STEP_DEADLINE: Duration = Duration::from_secs(10);
 
 /// openraft's membership beside what it should be.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -115,8 +111,7 @@ impl Absences {
 
 /// Looks at the membership once, and takes a step if one is due.
 pub(crate) async fn reconcile(core: &Core) {
-    let metrics = core.metrics();
-    if !has_quorum(&metrics) {
+    if !has_quorum(&core.metrics(), core.timing) {
         // Whoever does not lead knows nothing of absences.
         core.absences().since.clear();
         return;
@@ -165,7 +160,7 @@ async fn take(core: &Core, step: Step) -> Result<(), String> {
             }
         }
     };
-    match tokio::time::timeout(STEP_DEADLINE, taken).await {
+    match tokio::time::timeout(core.timing.step(), taken).await {
         Ok(taken) => taken.map(drop).map_err(|error| error.to_string()),
         Err(_elapsed) => Err("it finds no majority".to_owned()),
     }
@@ -225,7 +220,7 @@ async fn candidates(
             is_witness: !node.is_hosting(),
             is_voter: voters.contains(&id),
             is_leader: id == raft_id(core.me),
-            presence: absences.presence(now, id, core.replace_voter_after),
+            presence: absences.presence(now, id, core.timing.replace_voter_after),
         }
     });
     candidates
@@ -296,7 +291,7 @@ pub(crate) async fn silent_voters(core: &Core) -> BTreeSet<NodeId> {
 /// What another node says when it is asked whether it is there; none where it says nothing.
 pub(crate) async fn answers(core: &Core, node: NodeId) -> Option<Answer> {
     let call = core.peers.call(node, &Call::Ping, Vec::new());
-    let answer = tokio::time::timeout(PING_DEADLINE, call).await;
+    let answer = tokio::time::timeout(core.timing.answer, call).await;
     answer.ok()?.ok()
 }
 

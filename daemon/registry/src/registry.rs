@@ -15,6 +15,7 @@ use crate::status::{RegistryStatus, has_quorum};
 use crate::store::Database;
 use crate::store::state_machine::Published;
 use crate::submit;
+use crate::timing::Timing;
 use hwc_api::change::{Applied, Change, ChangeResult};
 use hwc_api::desired::{Cluster, Desired, Node};
 use hwc_api::ids::NodeId;
@@ -37,12 +38,8 @@ use tokio::sync::{Semaphore, watch};
 const FOUNDER: NodeId = NodeId(1);
 /// How long the tasks of the registry may take to stop.
 const STOP_DEADLINE: Duration = Duration::from_secs(5);
-/// How long a founder may take to be its own leader.
-const FOUND_DEADLINE: Duration = Duration::from_secs(8);
 /// Bytes of one chunk of a snapshot on the wire.
 const SNAPSHOT_CHUNK_BYTES: u64 = 1 << 20;
-/// How long one chunk of a snapshot may take; the last one includes installing it.
-const SNAPSHOT_CHUNK_TIMEOUT_MS: u64 = 15_000;
 
 /// What the registry needs of its node.
 pub struct RegistryConfig {
@@ -59,41 +56,13 @@ pub struct RegistryConfig {
     pub dial: Arc<dyn Dial>,
     /// Who owns the registry's tasks; it makes a group of its own under it.
     pub tasks: Tasks,
-    /// openraft's times.
+    /// How patient it is.
     pub timing: Timing,
 }
 
 impl RegistryConfig {
     /// The file of a node that was installed by the package.
     pub const DEFAULT_PATH: &str = "/var/lib/hwc/registry/registry.sqlite";
-}
-
-/// openraft's times. The same on all nodes of a cluster.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Timing {
-    /// How often the leader is heard of.
-    pub heartbeat: Duration,
-    /// The least time without a leader before a voter asks to become one.
-    pub election_min: Duration,
-    /// The most.
-    pub election_max: Duration,
-    /// How long a voter may be away before another one votes in its stead.
-    pub replace_voter_after: Duration,
-    /// Log entries between two snapshots; about half as many stay in the log for nodes that lag.
-    pub snapshot_after_entries: u64,
-}
-
-impl Default for Timing {
-    fn default() -> Self {
-        Self {
-            heartbeat: Duration::from_millis(250),
-            election_min: Duration::from_millis(800),
-            election_max: Duration::from_millis(1_600),
-            // Longer than a restart, shorter than an administrator's way to the machine.
-            replace_voter_after: Duration::from_secs(180),
-            snapshot_after_entries: 1_000,
-        }
-    }
 }
 
 /// The registry of this node. Cheap to clone: clones are the same registry.
@@ -115,20 +84,21 @@ impl Registry {
         let raft_config = raft_config(&config.timing)?;
         let database = Database::open(&config.path, &config.marker, config.me).await?;
         let tasks = config.tasks.child();
-        let peers = Peers::new(config.dial, tasks.clone());
+        let timing = config.timing;
+        let peers = Peers::new(config.dial, tasks.clone(), timing.call);
         let starter = Starter {
             me: config.me,
             config: Arc::new(raft_config),
             database,
             published: Published::new(),
-            network: NetworkFactory::new(Arc::clone(&peers)),
+            network: NetworkFactory::new(Arc::clone(&peers), timing),
             applying: Arc::new(Semaphore::new(1)),
         };
         let parts = Parts {
             clock: config.clock,
             peers,
             forwarding: Semaphore::new(submit::FORWARDS_MAX),
-            replace_voter_after: config.timing.replace_voter_after,
+            timing,
         };
         let started = Core::start(starter, parts).await;
         let (core, orders) = started.map_err(OpenError::Raft)?;
@@ -214,8 +184,8 @@ impl Registry {
             founded.map_err(|error| internal(&error.to_string()))?;
         }
         let mut metrics = raft.metrics();
-        let leads = metrics.wait_for(has_quorum);
-        match tokio::time::timeout(FOUND_DEADLINE, leads).await {
+        let leads = metrics.wait_for(|metrics| has_quorum(metrics, self.core.timing));
+        match tokio::time::timeout(self.core.timing.change, leads).await {
             Ok(Ok(_metrics)) => Ok(()),
             Ok(Err(_)) | Err(_) => Err(internal("this node does not become its own leader")),
         }
@@ -232,8 +202,16 @@ impl Registry {
         submit::change(&self.core, change).await
     }
 
+    /// How long [`Registry::change`] tries before it gives up: whoever asks another node to make one
+    /// waits for longer.
+    #[must_use]
+    pub fn longest_change(&self) -> Duration {
+        self.core.timing.change
+    }
+
     /// Waits until this node's copy of the settings shows all that was acknowledged on any node
-    /// when this was called; a second at most, after which the copy is as new as it could be made.
+    /// when this was called; [`Timing::answer`] at most, after which the copy is as new as it could
+    /// be made.
     /// Cancel-safe.
     pub async fn catch_up(&self) {
         catch_up::catch_up(&self.core).await;
@@ -319,7 +297,8 @@ fn raft_config(timing: &Timing) -> Result<openraft::Config, OpenError> {
         heartbeat_interval: milliseconds(timing.heartbeat),
         election_timeout_min: milliseconds(timing.election_min),
         election_timeout_max: milliseconds(timing.election_max),
-        install_snapshot_timeout: SNAPSHOT_CHUNK_TIMEOUT_MS,
+        // Of one chunk; the last one includes installing it.
+        install_snapshot_timeout: milliseconds(timing.call),
         snapshot_max_chunk_size: SNAPSHOT_CHUNK_BYTES,
         snapshot_policy: SnapshotPolicy::LogsSinceLast(timing.snapshot_after_entries),
         max_in_snapshot_log_to_keep: timing.snapshot_after_entries / 2,

@@ -27,14 +27,7 @@ use hwc_api::problem::{Problem, ProblemCode};
 use hwc_runtime::clock::Moment;
 use plan::{Plan, plan};
 use std::collections::{BTreeMap, BTreeSet};
-use std::time::Duration;
 use tokio::sync::oneshot;
-
-/// How long a node may take to say how far its log goes.
-const POSITION_DEADLINE: Duration = Duration::from_secs(2);
-/// How long lost nodes are not listened to on the word of the node that asks. Long enough for the
-/// rescue; then the settings say it, or the rescue has failed and they may be needed.
-const DENIAL_HOLDS: Duration = Duration::from_secs(60);
 
 /// What declaring nodes lost means, or meant.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -216,7 +209,7 @@ async fn positions(
             return Some((node, own));
         }
         let asked = core.peers.call(node, call, Vec::new());
-        match tokio::time::timeout(POSITION_DEADLINE, asked).await {
+        match tokio::time::timeout(core.timing.arrive(), asked).await {
             Ok(Ok(Answer::Position(position))) => Some((node, position)),
             Ok(Ok(_) | Err(_)) | Err(_) => None,
         }
@@ -229,7 +222,7 @@ async fn positions(
 /// # Errors
 /// When its store does not work, or it may not take part.
 pub(crate) async fn position(core: &Core, deny: &BTreeSet<NodeId>) -> Result<Position, String> {
-    let until = core.clock.now().plus(DENIAL_HOLDS);
+    let until = core.clock.now().plus(core.timing.denial());
     let promised = deny.iter().map(|node| (*node, until));
     core.denied().until.extend(promised);
     let raft = core.raft();

@@ -2,15 +2,12 @@
 
 use crate::core::Core;
 use crate::raft_types::{RaftMetrics, node_id, raft_id};
+use crate::timing::Timing;
 use hwc_api::ids::NodeId;
 use hwc_runtime::clock::{Clock, Moment};
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
-
-/// How long ago a majority, or the leader, may have been heard of for the registry to count as
-/// writable: two of the longest elections' waits.
-const FRESH: Duration = Duration::from_millis(3_200);
 
 /// Whether this node may take part in keeping the settings.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -77,30 +74,31 @@ impl LeaderHeard {
             .store(clock.now().0.saturating_add(1), Ordering::Relaxed);
     }
 
-    fn is_leading_a_majority(&self, clock: &Clock) -> bool {
+    fn is_leading_a_majority(&self, clock: &Clock, timing: Timing) -> bool {
         let at_ms = self.at_ms.load(Ordering::Relaxed);
         at_ms > 0
-            && clock.now().since(Moment(at_ms - 1)) <= FRESH
+            && clock.now().since(Moment(at_ms - 1)) <= timing.fresh()
             && self.has_quorum.load(Ordering::Relaxed)
     }
 }
 
 /// Whether this node leads, and has lately heard of a majority.
-pub(crate) fn has_quorum(metrics: &RaftMetrics) -> bool {
+pub(crate) fn has_quorum(metrics: &RaftMetrics, timing: Timing) -> bool {
     metrics.running_state.is_ok()
         && metrics.current_leader == Some(metrics.id)
         && metrics
             .millis_since_quorum_ack
-            .is_some_and(|age_ms| Duration::from_millis(age_ms) <= FRESH)
+            .is_some_and(|age_ms| Duration::from_millis(age_ms) <= timing.fresh())
 }
 
 impl RegistryStatus {
     pub(crate) fn of(core: &Core) -> Self {
         let metrics = core.metrics();
         let is_writable = match metrics.current_leader {
-            Some(leader) if leader == raft_id(core.me) => has_quorum(&metrics),
+            Some(leader) if leader == raft_id(core.me) => has_quorum(&metrics, core.timing),
             Some(_) => {
-                metrics.running_state.is_ok() && core.heard.is_leading_a_majority(&core.clock)
+                metrics.running_state.is_ok()
+                    && core.heard.is_leading_a_majority(&core.clock, core.timing)
             }
             None => false,
         };

@@ -18,15 +18,7 @@ use hwc_api::problem::{Problem, ProblemCode};
 use hwc_runtime::random;
 use openraft::error::RaftError;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
 
-/// How long a change is tried: several elections long, and no longer than a person waits.
-pub(crate) const CHANGE_DEADLINE: Duration = Duration::from_secs(8);
-/// How long a change that was applied elsewhere may take to arrive here before it is acknowledged,
-/// so that whoever made it reads it here.
-const ARRIVE_DEADLINE: Duration = Duration::from_secs(2);
-/// The pause between two attempts when nothing is heard of a new leader.
-const RETRY_PAUSE: Duration = Duration::from_millis(150);
 /// Changes handed on to the leader at once: enough to fill its batches, few enough for the
 /// connections that are kept.
 pub(crate) const FORWARDS_MAX: usize = 6;
@@ -67,7 +59,7 @@ pub(crate) async fn submit(core: &Core, request: &Request) -> ChangeResult {
     }
     let may_be_done = AtomicBool::new(false);
     let attempts = attempt_until_answered(core, request, &may_be_done);
-    match tokio::time::timeout(CHANGE_DEADLINE, attempts).await {
+    match tokio::time::timeout(core.timing.change, attempts).await {
         Ok((log_index, result)) => {
             arrive(core, log_index).await;
             result
@@ -105,8 +97,11 @@ async fn attempt_until_answered(
             Proposal::NotTaken => may_be_done.store(was_maybe_done, Ordering::Relaxed),
             Proposal::Unknown => {}
         }
-        let _heard_or_paused =
-            tokio::time::timeout(RETRY_PAUSE, leader_is_another(core, leader.unwrap_or(0))).await;
+        let _heard_or_paused = tokio::time::timeout(
+            core.timing.retry,
+            leader_is_another(core, leader.unwrap_or(0)),
+        )
+        .await;
     }
 }
 
@@ -157,7 +152,7 @@ async fn forward(core: &Core, leader: NodeId, request: &Request) -> Proposal {
 
 /// Proposes a request on this node, if it leads a majority.
 pub(crate) async fn propose(core: &Core, request: Request) -> Proposal {
-    if !has_quorum(&core.metrics()) {
+    if !has_quorum(&core.metrics(), core.timing) {
         return Proposal::NotTaken;
     }
     let _steering = match &request.change {
@@ -172,7 +167,7 @@ pub(crate) async fn propose(core: &Core, request: Request) -> Proposal {
     }
     let raft = core.raft();
     let written = raft.client_write(request);
-    match tokio::time::timeout(CHANGE_DEADLINE, written).await {
+    match tokio::time::timeout(core.timing.change, written).await {
         Ok(Ok(response)) => match response.data {
             Reply(Some(result)) => Proposal::Answered {
                 log_index: response.log_id.index,
@@ -224,7 +219,7 @@ async fn prepare(core: &Core, change: &Proposed) -> Result<(), Problem> {
 async fn arrive(core: &Core, log_index: u64) {
     let mut applied = core.published.applied.subscribe();
     let arrived = applied.wait_for(|applied| *applied >= log_index);
-    if tokio::time::timeout(ARRIVE_DEADLINE, arrived)
+    if tokio::time::timeout(core.timing.arrive(), arrived)
         .await
         .is_err()
     {

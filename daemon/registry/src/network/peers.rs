@@ -21,8 +21,6 @@ const IDLE_MAX: usize = 8;
 /// Calls under way per node, given up ones included: twice the above, so that a node that has
 /// stopped answering does not gather them without end.
 const CALLS_MAX: usize = 16;
-/// How long a call may take in all: as long as a change is tried, or a snapshot installed.
-const CALL_DEADLINE: Duration = Duration::from_secs(15);
 
 /// Why a call got no answer.
 #[derive(Debug, thiserror::Error)]
@@ -37,8 +35,8 @@ pub(crate) enum CallError {
     CallerGone,
     #[error("exchange a message")]
     Exchange(#[from] io::Error),
-    #[error("wait for an answer longer than {CALL_DEADLINE:?}")]
-    Deadline,
+    #[error("wait for an answer longer than {0:?}")]
+    Deadline(Duration),
     #[error("understand a message")]
     Json(#[from] serde_json::Error),
     #[error("the answer is of another kind than the question")]
@@ -53,7 +51,7 @@ impl CallError {
         match self {
             Self::Dial(_) | Self::Busy | Self::CallerGone | Self::NoSuchNode(_) => false,
             Self::Exchange(_)
-            | Self::Deadline
+            | Self::Deadline(_)
             | Self::Json(_)
             | Self::OtherKind
             | Self::Stopping => true,
@@ -65,6 +63,8 @@ impl CallError {
 pub(crate) struct Peers {
     dial: Arc<dyn Dial>,
     tasks: Tasks,
+    /// How long a call may take in all.
+    deadline: Duration,
     lines: Mutex<BTreeMap<NodeId, Lines>>,
 }
 
@@ -77,10 +77,11 @@ struct Lines {
 type Answered = oneshot::Sender<Result<Answer, CallError>>;
 
 impl Peers {
-    pub fn new(dial: Arc<dyn Dial>, tasks: Tasks) -> Arc<Self> {
+    pub fn new(dial: Arc<dyn Dial>, tasks: Tasks, deadline: Duration) -> Arc<Self> {
         Arc::new(Self {
             dial,
             tasks,
+            deadline,
             lines: Mutex::default(),
         })
     }
@@ -103,8 +104,8 @@ impl Peers {
             .spawn_until_stopped(format!("registry call to node {node}"), async move {
                 let peers = &under_way.peers;
                 let asked = peers.ask(node, &question, &mut answered);
-                let result = tokio::time::timeout(CALL_DEADLINE, asked).await;
-                let result = result.unwrap_or(Err(CallError::Deadline));
+                let result = tokio::time::timeout(peers.deadline, asked).await;
+                let result = result.unwrap_or(Err(CallError::Deadline(peers.deadline)));
                 if result.as_ref().is_err_and(CallError::was_sent) {
                     peers.distrust(node);
                 }
@@ -213,6 +214,8 @@ mod tests {
     use std::sync::atomic::{AtomicUsize, Ordering};
     use tokio::sync::Semaphore;
 
+    const DEADLINE: Duration = Duration::from_secs(15);
+
     /// Answers pings once it is let, and counts dials.
     struct Slow {
         dials: AtomicUsize,
@@ -251,7 +254,7 @@ mod tests {
             may_answer: Arc::new(Semaphore::new(0)),
             tasks: tasks.clone(),
         });
-        let peers = Peers::new(Arc::clone(&slow) as Arc<dyn Dial>, tasks.clone());
+        let peers = Peers::new(Arc::clone(&slow) as Arc<dyn Dial>, tasks.clone(), DEADLINE);
         let node = NodeId(2);
         let brief = Duration::from_millis(20);
         let cut = tokio::time::timeout(brief, peers.call(node, &Call::Ping, Vec::new())).await;
@@ -282,7 +285,7 @@ mod tests {
             may_answer: Arc::new(Semaphore::new(0)),
             tasks: tasks.clone(),
         });
-        let peers = Peers::new(slow, tasks.clone());
+        let peers = Peers::new(slow, tasks.clone(), DEADLINE);
         let calls = (0..=CALLS_MAX).map(|_| {
             let call = async { peers.call(NodeId(2), &Call::Ping, Vec::new()).await };
             tokio::time::timeout(Duration::from_millis(50), call)

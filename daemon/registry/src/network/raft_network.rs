@@ -6,6 +6,7 @@ use super::frame::TEXT_BYTES_MAX;
 use super::peers::{CallError, Peers};
 use crate::raft_types::{RaftMetrics, TypeConfig, Vote, node_id};
 use crate::status::has_quorum;
+use crate::timing::Timing;
 use arc_swap::ArcSwapOption;
 use openraft::EmptyNode;
 use openraft::error::{
@@ -19,11 +20,7 @@ use openraft::raft::{
 use serde::Serialize;
 use std::io;
 use std::sync::Arc;
-use std::time::Duration;
 use tokio::sync::watch;
-
-/// How long openraft waits before it calls a node again that could not be reached.
-const UNREACHABLE_BACKOFF: Duration = Duration::from_millis(200);
 
 type Failure<E> = RPCError<u64, EmptyNode, RaftError<u64, E>>;
 
@@ -33,14 +30,16 @@ pub(crate) struct NetworkFactory {
     pub peers: Arc<Peers>,
     /// The reports of the openraft that runs now.
     pub reports: Arc<ArcSwapOption<watch::Receiver<RaftMetrics>>>,
+    timing: Timing,
 }
 
 impl NetworkFactory {
     /// The clients of a node whose openraft does not run yet.
-    pub fn new(peers: Arc<Peers>) -> Self {
+    pub fn new(peers: Arc<Peers>, timing: Timing) -> Self {
         Self {
             peers,
             reports: Arc::default(),
+            timing,
         }
     }
 
@@ -52,7 +51,8 @@ impl NetworkFactory {
             return (false, Claim::default());
         };
         let metrics = reports.borrow();
-        (has_quorum(&metrics), Claim::of(&metrics, vote, follower))
+        let has_quorum = has_quorum(&metrics, self.timing);
+        (has_quorum, Claim::of(&metrics, vote, follower))
     }
 }
 
@@ -147,8 +147,9 @@ impl RaftNetwork<TypeConfig> for Network {
         self.answered(answer)
     }
 
+    /// Before a node that could not be reached is called again.
     fn backoff(&self) -> Backoff {
-        Backoff::new(std::iter::repeat(UNREACHABLE_BACKOFF))
+        Backoff::new(std::iter::repeat(self.shared.timing.heartbeat))
     }
 }
 
