@@ -108,7 +108,10 @@ impl Group {
             roster,
         } = settings;
         let roster = SharedRoster::new(roster);
-        let transport = Transport::bind(listen, &identity, roster.clone(), tasks, clock).await?;
+        let timing = tuning.profile.timing();
+        let streams = timing.streams;
+        let transport =
+            Transport::bind(listen, &identity, roster.clone(), streams, tasks, clock).await?;
         // The same port, also where the system chose it.
         let listen = transport.address();
         let me = Me {
@@ -118,7 +121,6 @@ impl Group {
         let keys = &identity.authority().secrets.gossip;
         let sealing = Sealing::new(identity.cluster(), keys, me.node, start)
             .map_err(|error| BindError::new(listen, io::Error::other(error)))?;
-        let timing = tuning.profile.timing();
         let membership = Membership::start(
             MembershipSettings {
                 address: listen,

@@ -15,6 +15,8 @@
 //! | sign of life on a board's stream | 250 ms | 2 s |
 //! | changes of a board travel together | 20 ms | 200 ms |
 //! | digests | 5 s | 20 s |
+//! | a stream is opened within (TCP, then TLS) | 1 s, 2 s | 4 s, 6 s |
+//! | a stream's data may be unacknowledged for | 5 s | 12 s |
 
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
@@ -48,6 +50,8 @@ pub struct Timing {
     pub membership: MembershipTiming,
     /// The state exchange.
     pub board: BoardTiming,
+    /// The streams themselves.
+    pub streams: StreamTiming,
     /// For so long both keys of sealed datagrams open, after a rotation.
     pub key_overlap: Duration,
     /// A pause of the whole node longer than this is a freeze, after which it fences itself: always
@@ -118,6 +122,20 @@ impl BoardTiming {
     }
 }
 
+/// The timers of the streams between nodes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct StreamTiming {
+    /// A kernel answers within a round trip; one lost SYN costs a second.
+    pub connect: Duration,
+    /// From there to the welcome: three round trips, and the other daemon may be busy.
+    pub handshake: Duration,
+    /// Who dialled has so long to prove who it is: longer than it takes its own patience for it.
+    pub admission: Duration,
+    /// Unacknowledged data for this long means that the other machine is gone: long enough for a
+    /// lost packet or two, short against what a visitor waits.
+    pub unacknowledged: Duration,
+}
+
 /// A node gives at most four hundred signs of life a second.
 const HEARTBEAT_PER_NODE: Duration = Duration::from_millis(5);
 
@@ -145,6 +163,12 @@ const LAN: Timing = Timing {
         redial_max: Duration::from_secs(2),
         stood: Duration::from_secs(1),
         standstill: Duration::from_millis(1_200),
+    },
+    streams: StreamTiming {
+        connect: Duration::from_secs(1),
+        handshake: Duration::from_secs(2),
+        admission: Duration::from_secs(5),
+        unacknowledged: Duration::from_secs(5),
     },
     key_overlap: Duration::from_secs(10),
     freeze_limit: Duration::from_millis(1_500),
@@ -175,6 +199,12 @@ const WAN: Timing = Timing {
         stood: Duration::from_secs(3),
         standstill: Duration::from_secs(3),
     },
+    streams: StreamTiming {
+        connect: Duration::from_secs(4),
+        handshake: Duration::from_secs(6),
+        admission: Duration::from_secs(12),
+        unacknowledged: Duration::from_secs(12),
+    },
     key_overlap: Duration::from_secs(60),
     freeze_limit: Duration::from_secs(4),
 };
@@ -189,6 +219,7 @@ mod tests {
             let Timing {
                 membership,
                 board,
+                streams,
                 freeze_limit,
                 ..
             } = profile.timing();
@@ -201,6 +232,10 @@ mod tests {
             assert!(board.heartbeat * 3 < membership.declare_after);
             assert!(board.heartbeat * board.heartbeats_missed > freeze_limit);
             assert!(board.standstill < freeze_limit && board.standstill > board.heartbeat);
+            // Whoever is dialled is not given up while the dialler still tries.
+            assert!(streams.admission > streams.handshake);
+            // A machine that is gone is known to be down before its streams have to find out.
+            assert!(streams.unacknowledged > membership.declare_after);
         }
     }
 

@@ -4,7 +4,8 @@
 //! the cluster's node authority; who is at the other end is read from it, and must be in the roster.
 //! A node that is removed loses its open streams at once. The acceptor says one byte after it has
 //! admitted the dialler, so that a dialler who got a stream knows that it is wanted: whatever it
-//! writes is read by the room it asked for, or by nobody.
+//! writes is read by the room it asked for, or by nobody. To a node that was removed it says that,
+//! once it knows who it is: the node may have been away at the time ([`Transport::removed_by`]).
 //!
 //! TLS buffers: whoever writes must flush before waiting for an answer.
 
@@ -17,6 +18,7 @@ pub(crate) mod tls;
 pub use refusal::StreamRefusal;
 
 use crate::identity::{NodeIdentity, PeerName};
+use crate::profile::StreamTiming;
 use crate::roster::{Roster, SharedRoster};
 use futures::future::BoxFuture;
 use guard::Guarded;
@@ -30,22 +32,19 @@ use std::fmt;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
 use tokio::io::AsyncReadExt;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
 use tokio_util::sync::CancellationToken;
 
-/// A kernel in the same data centre answers within milliseconds; one lost SYN costs a second.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
-/// The other daemon may be busy, but not for longer.
-const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(2);
 /// Streams that wait for their room; a room takes them within milliseconds or is stuck.
 const QUEUE_LENGTH: usize = 64;
 /// What the acceptor says when it has admitted the dialler.
 const WELCOME: u8 = b'+';
+/// What it says to a node that was removed from the cluster.
+const REMOVED: u8 = b'-';
 
 /// A stream that another node opened.
 pub struct Incoming {
@@ -110,10 +109,12 @@ struct Shared {
     me: PeerName,
     address: SocketAddr,
     roster: SharedRoster,
+    timing: StreamTiming,
     connectors: BTreeMap<Service, TlsConnector>,
     acceptors: tls::Acceptors,
     doors: Mutex<Doors>,
     refusals: StreamRefusals,
+    removed_by: watch::Sender<Option<NodeId>>,
 }
 
 /// Where accepted streams go, and by what the streams of each peer can be cut.
@@ -133,6 +134,7 @@ impl Transport {
         address: SocketAddr,
         identity: &NodeIdentity,
         roster: SharedRoster,
+        timing: StreamTiming,
         tasks: &Tasks,
         clock: &Clock,
     ) -> Result<Self, BindError> {
@@ -148,10 +150,12 @@ impl Transport {
             me: identity.name(),
             address,
             roster,
+            timing,
             connectors,
             acceptors,
             doors: Mutex::default(),
             refusals: StreamRefusals::default(),
+            removed_by: watch::Sender::default(),
         }));
         listen::spawn(transport.clone(), listener, tasks);
         transport.spawn_cutter(tasks);
@@ -180,6 +184,13 @@ impl Transport {
     #[must_use]
     pub fn refusals(&self) -> BTreeMap<StreamRefusal, u64> {
         self.0.refusals.counts()
+    }
+
+    /// The node that said that this one was removed from the cluster, once one has. It has proved by
+    /// TLS that it belongs to the cluster itself.
+    #[must_use]
+    pub fn removed_by(&self) -> watch::Receiver<Option<NodeId>> {
+        self.0.removed_by.subscribe()
     }
 
     /// Replaces the roster. Streams of nodes that it removes break at once.
@@ -238,11 +249,11 @@ impl Transport {
         let cut = self.admit(node).ok_or(DialError::UnknownNode(node))?;
         let address = self.0.roster.get().address(node);
         let address = address.ok_or(DialError::UnknownNode(node))?;
-        let stream = timeout(CONNECT_TIMEOUT, TcpStream::connect(address))
+        let stream = timeout(self.0.timing.connect, TcpStream::connect(address))
             .await
             .unwrap_or_else(|elapsed| Err(elapsed.into()))
             .map_err(|source| DialError::Connect { node, source })?;
-        let shaken = timeout(HANDSHAKE_TIMEOUT, self.shake(node, service, stream));
+        let shaken = timeout(self.0.timing.handshake, self.shake(node, service, stream));
         let stream = shaken
             .await
             .unwrap_or_else(|elapsed| Err(elapsed.into()))
@@ -256,7 +267,7 @@ impl Transport {
         service: Service,
         stream: TcpStream,
     ) -> io::Result<tokio_rustls::client::TlsStream<TcpStream>> {
-        socket::tune(&stream)?;
+        socket::tune(&stream, self.0.timing.unacknowledged)?;
         let peer = PeerName {
             cluster: self.0.me.cluster.clone(),
             node,
@@ -273,6 +284,10 @@ impl Transport {
         }
         match stream.read_u8().await? {
             WELCOME => Ok(stream),
+            REMOVED => {
+                self.0.removed_by.send_replace(Some(node));
+                Err(io::Error::other("this node was removed from the cluster"))
+            }
             _other => Err(io::Error::other("the other node did not welcome us")),
         }
     }

@@ -1,12 +1,12 @@
 //! Accepts connections: choose by the first TLS message, shake hands, look into the roster, hand on.
 //!
-//! Until a peer has proved who it is it costs a place and five seconds at most. Connections from
+//! Until a peer has proved who it is it costs a place, for a few seconds at most. Connections from
 //! addresses of the cluster's other nodes have their own places, so that strangers (and customers'
 //! programs on this very machine) can't keep nodes out.
 
 use super::guard::Guarded;
 use super::refusal::classify;
-use super::{Incoming, Joining, StreamRefusal, Transport, WELCOME, socket};
+use super::{Incoming, Joining, REMOVED, StreamRefusal, Transport, WELCOME, socket};
 use crate::identity::PeerName;
 use hwc_api::ids::NodeId;
 use hwc_runtime::dial::Service;
@@ -23,8 +23,6 @@ use tokio::time::timeout;
 use tokio_rustls::LazyConfigAcceptor;
 use tokio_rustls::server::TlsStream;
 
-/// From the first byte to the welcome.
-const ADMISSION_TIMEOUT: Duration = Duration::from_secs(5);
 /// Handshakes at once from addresses of other nodes: after a power cut all come at the same time.
 const PEER_PLACES: usize = 256;
 /// Handshakes at once from everywhere else: joins.
@@ -86,7 +84,11 @@ async fn admit(
     address: SocketAddr,
     place: OwnedSemaphorePermit,
 ) {
-    let admitted = timeout(ADMISSION_TIMEOUT, receive(transport, stream, address)).await;
+    let admitted = timeout(
+        transport.0.timing.admission,
+        receive(transport, stream, address),
+    )
+    .await;
     drop(place);
     let error = match admitted {
         Ok(Ok(())) => return,
@@ -98,7 +100,7 @@ async fn admit(
 }
 
 async fn receive(transport: &Transport, stream: TcpStream, address: SocketAddr) -> io::Result<()> {
-    socket::tune(&stream)?;
+    socket::tune(&stream, transport.0.timing.unacknowledged)?;
     let started = LazyConfigAcceptor::new(Acceptor::default(), stream).await?;
     let join = Service::Join.alpn().as_bytes();
     let wants_to_join = started
@@ -138,6 +140,10 @@ async fn hand_on_peer(
     let (peer, service) = judge(transport, &stream)?;
     let Some(cut) = transport.admit(peer) else {
         tracing::warn!(node.id = %peer, %address, "a node that is not in the cluster was refused");
+        if transport.roster().get().removed.contains(&peer) {
+            stream.write_u8(REMOVED).await?;
+            stream.shutdown().await?;
+        }
         return Err(StreamRefusal::UnknownNode.into());
     };
     let room = transport.doors().rooms.get(&service).cloned();

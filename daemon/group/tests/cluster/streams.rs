@@ -125,6 +125,9 @@ async fn a_removed_node_loses_its_streams_and_stays_out() {
     );
     let again = soon("a dial", removed.dial(NodeId(1), Service::Snapshots)).await;
     assert!(matches!(again, Err(DialError::Handshake { .. })));
+    let mut told = world.group(3).transport.removed_by();
+    let told = soon("it is told", told.wait_for(Option::is_some)).await;
+    assert!(matches!(*told.expect("told"), Some(NodeId(1 | 2))));
     let to_it = world.group(1).dial();
     let dialled = soon("a dial", to_it.dial(NodeId(3), Service::Board)).await;
     assert!(matches!(dialled, Err(DialError::UnknownNode(_))));
