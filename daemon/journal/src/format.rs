@@ -17,7 +17,7 @@ use serde::{Deserialize, Serialize};
 /// How every segment begins.
 pub const MAGIC: &[u8; 8] = b"HWCJOURN";
 /// The version of the format; raised when the format, or a type that it holds, changes.
-pub const VERSION: u16 = 1;
+pub const VERSION: u16 = 2;
 /// Longest content of a block, bytes: what a damaged length can make a reader allocate.
 pub const BLOCK_BYTES_MAX: usize = 256 * 1024 * 1024;
 /// Bytes before a block's content.

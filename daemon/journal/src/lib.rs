@@ -16,6 +16,6 @@ pub mod replay;
 pub mod write;
 
 pub use format::{Entry, Head};
-pub use read::{Journal, JournalError, Segment, whole_bytes};
+pub use read::{Journal, JournalError, Segment, is_readable, whole_bytes};
 pub use replay::{Replay, Step};
 pub use write::SegmentWriter;

@@ -72,6 +72,13 @@ impl Journal {
     }
 }
 
+/// Whether a segment's file is of the format that this program reads.
+#[must_use]
+pub fn is_readable(bytes: &[u8]) -> bool {
+    let rest = bytes.strip_prefix(MAGIC.as_slice());
+    rest.is_some_and(|rest| rest.starts_with(&VERSION.to_le_bytes()))
+}
+
 /// How many bytes of a segment's file are whole: what a crash cut short comes after them. Looks at
 /// lengths only; damage is left for [`Journal::read`] to name.
 #[must_use]

@@ -3,6 +3,7 @@
 
 use hwc_api::ids::{BootId, ClusterId, DatasetId, NodeId};
 use hwc_api::time::WallTime;
+use hwc_journal::format::{MAGIC, VERSION};
 use hwc_journal::{Entry, Head, Journal, JournalError, Replay, SegmentWriter, whole_bytes};
 use hwc_state_machine::{DatasetPolicy, Event, Millis, RegistryView, StateMachine, Timers};
 use proptest::prelude::*;
@@ -165,7 +166,8 @@ proptest! {
     #[test]
     fn no_bytes_make_the_reader_panic(bytes in proptest::collection::vec(any::<u8>(), 0..2_000)) {
         let _unread = Journal::read(&bytes);
-        let mut begun = b"HWCJOURN\x01\x00".to_vec();
+        let mut begun = MAGIC.to_vec();
+        begun.extend(VERSION.to_le_bytes());
         begun.extend(&bytes);
         prop_assert!(Journal::read(&begun).is_err());
     }
