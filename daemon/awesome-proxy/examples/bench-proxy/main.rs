@@ -41,12 +41,15 @@ struct Arguments {
 
 fn main() -> Result<()> {
     let words: Vec<String> = std::env::args().skip(1).collect();
+    let words: Vec<&str> = words.iter().map(String::as_str).collect();
+    let is_role = words.first().is_some_and(|word| !word.starts_with("--"));
+    // Threads take after the one that starts them: the visitors' place is settled before theirs.
+    let places = if is_role { Places::ANY } else { places()? };
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(1)
         .enable_all()
         .build()?;
     let tasks = Tasks::new();
-    let words: Vec<&str> = words.iter().map(String::as_str).collect();
     runtime.block_on(async {
         match words.as_slice() {
             ["origin"] => Ok(origin::run(&tasks).await?),
@@ -62,7 +65,7 @@ fn main() -> Result<()> {
                 let behind = Behind::Node(far.parse()?);
                 door::run(&tasks, Path::new(folder), behind, false).await
             }
-            words => bench(&tasks, &arguments(words)?).await,
+            words => bench(&tasks, &places, &arguments(words)?).await,
         }
     })
 }
@@ -90,7 +93,7 @@ fn arguments(words: &[&str]) -> Result<Arguments> {
     Ok(arguments)
 }
 
-async fn bench(tasks: &Tasks, arguments: &Arguments) -> Result<()> {
+async fn bench(tasks: &Tasks, places: &Places, arguments: &Arguments) -> Result<()> {
     let folder = tempfile::tempdir()?;
     // Apache's worker is not root.
     std::fs::set_permissions(
@@ -98,7 +101,6 @@ async fn bench(tasks: &Tasks, arguments: &Arguments) -> Result<()> {
         std::os::unix::fs::PermissionsExt::from_mode(0o755),
     )?;
     door::make_secrets(folder.path())?;
-    let places = places()?;
     let origin = Process::start_role(&["origin".to_owned()], places.others).await?;
     let origin_address = origin.address.context("the origin's address")?;
     let contenders: Vec<_> = Contender::ALL
@@ -111,7 +113,7 @@ async fn bench(tasks: &Tasks, arguments: &Arguments) -> Result<()> {
     let mut figures = Figures::default();
     for round in 1..=arguments.rounds {
         for contender in &contenders {
-            let running = start(*contender, folder.path(), origin_address, &places).await?;
+            let running = start(*contender, folder.path(), origin_address, places).await?;
             for size in Size::ALL {
                 let sample = measure(tasks, &running, size, arguments.seconds).await;
                 let sample = sample.with_context(|| format!("measure {}", contender.name()))?;
@@ -139,15 +141,19 @@ struct Places {
     others: Option<usize>,
 }
 
+impl Places {
+    const ANY: Self = Self {
+        measured: None,
+        others: None,
+    };
+}
+
+/// Settles them; this thread and those that it starts from now on are among the others.
 fn places() -> Result<Places> {
     let count = std::thread::available_parallelism()?.get();
     if count < 2 {
-        return Ok(Places {
-            measured: None,
-            others: None,
-        });
+        return Ok(Places::ANY);
     }
-    // The visitors run in this process.
     let mut set = nix::sched::CpuSet::new();
     set.set(1)?;
     nix::sched::sched_setaffinity(nix::unistd::Pid::from_raw(0), &set)?;
