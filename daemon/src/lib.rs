@@ -24,6 +24,7 @@ pub mod password;
 pub mod picture;
 pub mod place;
 pub mod recorder;
+pub mod removal;
 pub mod rows;
 pub mod session;
 pub mod setup;

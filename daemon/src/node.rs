@@ -21,7 +21,7 @@ use crate::recorder::Recorder;
 use crate::session::SessionSeal;
 use crate::setup::first_changes_path;
 use crate::start::open_api;
-use crate::{identity, network, password};
+use crate::{identity, network, password, removal};
 use anyhow::Context;
 use hwc_api::change::{Applied, Change};
 use hwc_api::problem::ProblemCode;
@@ -177,6 +177,7 @@ pub async fn begin(
     let services = reconcile::spawn(&rooms, &wake_services, &wake_report);
     spawn_facts(&rooms, &registry, &config, &inputs);
     spawn_peers(&rooms, &registry);
+    removal::spawn(&rooms, &registry, &config.state, stop);
     let refused = RefusedRequests::default();
     let reporter = report::Reporter {
         clock: clock.clone(),

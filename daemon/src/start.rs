@@ -9,6 +9,7 @@ use crate::api::server;
 use crate::config::Config;
 use crate::keeper::link::Link;
 use crate::password::Passwords;
+use crate::removal::{self, Removal};
 use crate::setup::{self, Setup};
 use crate::{identity, node};
 use anyhow::Context;
@@ -42,6 +43,9 @@ pub async fn run(config: Config, keeper: Link) -> anyhow::Result<()> {
     let clock = Clock::system();
     std::fs::create_dir_all(&config.state)
         .with_context(|| format!("make {}", config.state.display()))?;
+    if let Some(removal) = Removal::load(&config.state)? {
+        return refuse_all(&config, &removal, &stop, &keeper).await;
+    }
     let identity =
         identity::load(&config.state, clock.wall()).context("load this node's identity")?;
     let identity = match identity {
@@ -111,6 +115,25 @@ async fn wait_for_membership(
     }
     tasks.stop(STOP_LIMIT).await;
     identity::load(&config.state, clock.wall()).context("load this node's new identity")
+}
+
+/// Says that this node was removed, until it must stop.
+async fn refuse_all(
+    config: &Config,
+    removal: &Removal,
+    stop: &CancellationToken,
+    keeper: &Link,
+) -> anyhow::Result<()> {
+    keeper.release_sockets();
+    let advice = removal.advice(&config.state);
+    let tasks = Tasks::new();
+    server::serve(&removal::router(&advice), &sockets(config), &tasks)
+        .context("open the control socket")?;
+    keeper.ready();
+    tracing::error!("{advice}");
+    stop.cancelled().await;
+    tasks.stop(STOP_LIMIT).await;
+    Ok(())
 }
 
 /// Opens the API's sockets.
