@@ -32,8 +32,8 @@ use tokio::sync::{oneshot, watch};
 /// The name of the call by which the node that was asked asks the node that serves.
 pub const MOVE_CALL: &str = "move";
 
-/// How long the other node may take to answer; it may have to write to the registry.
-const CALL_LIMIT: Duration = Duration::from_secs(10);
+/// How long the other node may take to answer, beside what it may have to write to the registry.
+const CALL_LIMIT: Duration = Duration::from_secs(2);
 /// How long the brain may take to answer: it is never busy for long.
 const BRAIN_LIMIT: Duration = Duration::from_secs(5);
 /// Between two looks at a move that a job follows.
@@ -240,7 +240,8 @@ impl Moves {
     ) -> Result<T, Problem> {
         let json = serde_json::to_vec(question).map_err(|error| internal(&error))?;
         let calls = &self.group.calls;
-        let called = calls.call(node, MOVE_CALL, json.into(), CALL_LIMIT).await;
+        let limit = self.registry.longest_change() + CALL_LIMIT;
+        let called = calls.call(node, MOVE_CALL, json.into(), limit).await;
         let answer = called.map_err(|error| {
             if let CallError::Problem(problem) = error {
                 return problem;

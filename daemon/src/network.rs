@@ -4,10 +4,16 @@
 //! is kept in a file beside them, written at the founding, at joining, and after each change. So a
 //! change is followed from the next start on, and nodes with different kinds live side by side while
 //! they are restarted one after the other ([`freeze_limit`] sees to it that this is safe).
+//!
+//! Every room has a table of its times for each kind: [`profile`], [`timers`], [`registry`],
+//! [`doors`]; what the conductors ask each other has [`answer_limit`].
 
+use crate::conductor::FREEZE_LIMIT;
 use anyhow::Context;
 use hwc_api::network::Network;
+use hwc_awesome_proxy::Limits;
 use hwc_group::profile::Profile;
+use hwc_registry::Timing;
 use hwc_runtime::files::{FileMode, write_atomically};
 use hwc_state_machine::Timers;
 use std::io;
@@ -66,6 +72,41 @@ pub const fn timers(network: Network) -> Timers {
     match network {
         Network::Lan => Timers::lan(),
         Network::Wan => Timers::wan(),
+    }
+}
+
+/// The registry's times.
+#[must_use]
+pub const fn registry(network: Network) -> Timing {
+    match network {
+        Network::Lan => Timing::lan(),
+        Network::Wan => Timing::wan(),
+    }
+}
+
+/// The bounds of the front doors: visitors wait for longer than a failover takes.
+#[must_use]
+pub fn doors(network: Network) -> Limits {
+    let near = Limits {
+        gate_lease: Some(FREEZE_LIMIT),
+        ..Limits::default()
+    };
+    match network {
+        Network::Lan => near,
+        Network::Wan => Limits {
+            wait: Duration::from_secs(30),
+            ..near
+        },
+    }
+}
+
+/// How long another node may take to answer a small question: a dial, a round trip, and a lost
+/// packet.
+#[must_use]
+pub const fn answer_limit(network: Network) -> Duration {
+    match network {
+        Network::Lan => Duration::from_secs(2),
+        Network::Wan => Duration::from_secs(8),
     }
 }
 
@@ -130,6 +171,15 @@ mod tests {
             assert!(timers.ask_ms > ms(timing.freeze_limit));
             // A closed gate opens again before a visitor's patience ends, and after a round trip.
             assert!(timers.drain_ms > timers.ask_ms);
+            // Visitors wait until a copy has taken over: its live node is declared dead, a round is
+            // held, and the closed gate of a move that is called off opens again.
+            let wait = doors(network).wait;
+            assert!(ms(wait) > ms(timing.membership.declare_after) + timers.ask_ms);
+            assert!(ms(wait) > timers.drain_ms);
+            // Who answers slowly is not given up before a stream to it could be opened.
+            let stream = timing.streams.connect + timing.streams.handshake;
+            assert!(registry(network).call > stream);
+            assert!(answer_limit(network) >= timing.streams.handshake);
         }
     }
 }

@@ -117,11 +117,12 @@ pub async fn begin(
     let group = open_group(&config, &identity, start, network, &conducting, &clock).await?;
     let (hcfs, inventory) = open_hcfs(&config, &group, start, &inputs, &conducting, &clock).await?;
     let rows = open_rows(&config, &inputs, &conducting).await?;
-    let registry = open_registry(&config, me, &group, &conducting, &clock).await?;
+    let registry = open_registry(&config, me, &group, network, &conducting, &clock).await?;
     let behind = Behind {
         identity: &identity,
         group: &group,
         yakd: &yakd,
+        network,
     };
     let proxy = open_doors(&config, behind, predecessor, keeper, &clock)?;
     let desired = registry.desired();

@@ -13,7 +13,9 @@ use hwc_api::v1::{
 #[derive(Debug, Args)]
 pub struct Arguments {
     /// What is between the nodes: lan (milliseconds) or wan (up to a few hundred milliseconds, and
-    /// lines that stop for seconds). Each daemon follows it from its next start on.
+    /// lines that stop for seconds). How soon a silent node is taken for dead follows from it, how
+    /// long the settings wait for a leader, and how long visitors wait. Each daemon follows it from
+    /// its next start on.
     #[arg(long, value_parser = network_of)]
     network: Option<Network>,
 }

@@ -6,6 +6,7 @@ use super::keys::{self, Key};
 use super::pushes::Pushes;
 use super::streams::Streams;
 use super::worker::{Work, Worker};
+use crate::network;
 use crate::rows::RowToWrite;
 use hwc_api::change::Change;
 use hwc_api::desired::Desired;
@@ -25,15 +26,11 @@ use hwc_state_machine::{
 use hwc_yakd::Yakd;
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::Duration;
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
 /// The name of the call that brings a [`PeerMessage`] to another brain.
 pub const BRAIN_CALL: &str = "brain";
-
-/// How long a message to another brain may take; it is said again if it still matters.
-const MESSAGE_LIMIT: Duration = Duration::from_secs(2);
 
 /// The rooms that the conductor works with.
 pub struct Rooms {
@@ -339,7 +336,8 @@ impl Hands {
                 }
             };
             // Lost messages are the protocol's business: it says them again or does without.
-            if let Err(error) = rooms.group.calls.call(to, BRAIN_CALL, body.into(), MESSAGE_LIMIT).await {
+            let limit = network::answer_limit(rooms.network);
+            if let Err(error) = rooms.group.calls.call(to, BRAIN_CALL, body.into(), limit).await {
                 tracing::info!(dataset.id = %dataset, node.id = %to, %error, "message not delivered");
             }
         });

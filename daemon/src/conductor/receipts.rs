@@ -2,6 +2,7 @@
 //! keep it.
 
 use super::hands::Rooms;
+use crate::network;
 use hwc_api::change::Change;
 use hwc_api::ids::{DatasetId, NodeId};
 use hwc_api::moves::{MoveReport, Pause};
@@ -15,8 +16,6 @@ pub const PAUSE_CALL: &str = "pause";
 
 /// What waited goes through the open gate within this.
 const SETTLE: Duration = Duration::from_millis(1_500);
-/// How long a node may take to answer.
-const ANSWER_LIMIT: Duration = Duration::from_secs(2);
 /// The registry is asked again after this, while it can't be written.
 const AGAIN: Duration = Duration::from_secs(5);
 /// After so many tries the receipt is given up: about an hour.
@@ -74,7 +73,12 @@ async fn noticed(
             let body = postcard::to_stdvec(&question).ok()?;
             let calls = &rooms.group.calls;
             let answer = calls
-                .call(node, PAUSE_CALL, body.into(), ANSWER_LIMIT)
+                .call(
+                    node,
+                    PAUSE_CALL,
+                    body.into(),
+                    network::answer_limit(rooms.network),
+                )
                 .await;
             match answer {
                 Ok(answer) => serde_json::from_slice::<Pause>(&answer).ok(),

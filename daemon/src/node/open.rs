@@ -10,15 +10,13 @@ use anyhow::Context;
 use hwc_api::ids::{DatasetId, NodeId};
 use hwc_api::network::Network;
 use hwc_awesome_proxy::config::DatabaseSockets;
-use hwc_awesome_proxy::{
-    ApiUpstream, AwesomeProxy, ClusterCertificates, Limits, ProxyConfig, Sockets,
-};
+use hwc_awesome_proxy::{ApiUpstream, AwesomeProxy, ClusterCertificates, ProxyConfig, Sockets};
 use hwc_group::identity::{NodeIdentity, Start};
 use hwc_group::{Group, GroupSettings, GroupTuning};
 use hwc_hcfs::backend::btrfs::Btrfs;
 use hwc_hcfs::layout::Layout;
 use hwc_hcfs::{Hcfs, HcfsConfig, Parts};
-use hwc_registry::{Registry, RegistryConfig, Timing};
+use hwc_registry::{Registry, RegistryConfig};
 use hwc_runtime::clock::Clock;
 use hwc_runtime::lifecycle::Tasks;
 use hwc_state_machine::{DatasetEvent, InventoryItem, PersistedRow};
@@ -136,6 +134,7 @@ pub(super) async fn open_registry(
     config: &Config,
     me: NodeId,
     group: &Group,
+    network: Network,
     tasks: &Tasks,
     clock: &Clock,
 ) -> anyhow::Result<Registry> {
@@ -146,7 +145,7 @@ pub(super) async fn open_registry(
         clock: clock.clone(),
         dial: group.dial(),
         tasks: tasks.clone(),
-        timing: Timing::default(),
+        timing: network::registry(network),
     };
     Registry::open(settings).await.context("open the registry")
 }
@@ -173,6 +172,7 @@ pub(super) struct Behind<'a> {
     pub identity: &'a NodeIdentity,
     pub group: &'a Group,
     pub yakd: &'a Arc<Yakd>,
+    pub network: Network,
 }
 
 /// Opens the front doors on the sockets that were kept for them, and has those kept that it had to
@@ -188,6 +188,7 @@ pub(super) fn open_doors(
         identity,
         group,
         yakd,
+        network,
     } = behind;
     let web = &identity.authority().web;
     let own_names = vec!["localhost".to_owned(), "127.0.0.1".to_owned()];
@@ -209,10 +210,7 @@ pub(super) fn open_doors(
         panel_upstream: config.doors.panel_upstream,
         api: ApiUpstream::Unix(config.runtime.join("api.sock")),
         database_sockets: DatabaseSockets::new(move |database| endpoints.mysql_endpoint(database)),
-        limits: Limits {
-            gate_lease: Some(crate::conductor::FREEZE_LIMIT),
-            ..Limits::default()
-        },
+        limits: network::doors(network),
         ..ProxyConfig::default()
     };
     let opened = Sockets::take_over(&settings, keeper.take_sockets())
