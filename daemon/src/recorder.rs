@@ -7,7 +7,7 @@ use crate::journals::WholeSegment;
 use anyhow::Context;
 use hwc_api::ids::{BootId, ClusterId};
 use hwc_api::time::WallTime;
-use hwc_journal::{Entry, Head, SegmentWriter, whole_bytes};
+use hwc_journal::{Entry, Head, SegmentWriter, is_readable, whole_bytes};
 use hwc_runtime::lifecycle::Tasks;
 use hwc_state_machine::{Event, Millis, StateMachine};
 use std::io::{Read, Seek, SeekFrom};
@@ -229,7 +229,8 @@ pub fn segments(folder: &Path) -> anyhow::Result<Vec<SegmentFile>> {
     Ok(found)
 }
 
-/// Everything that was recorded, in order; the newest events may still be on their way to the disk.
+/// Everything that was recorded and can be read, in order; the newest events may still be on their
+/// way to the disk.
 ///
 /// # Errors
 /// When it can't be read.
@@ -238,7 +239,7 @@ pub fn read_all(folder: &Path) -> anyhow::Result<Vec<u8>> {
     for segment in segments(folder)? {
         let mut bytes = std::fs::read(&segment.path)
             .with_context(|| format!("read {}", segment.path.display()))?;
-        bytes.truncate(whole_bytes(&bytes));
+        bytes.truncate(readable_bytes(&bytes));
         all.extend(bytes);
     }
     Ok(all)
@@ -255,10 +256,20 @@ pub fn whole_segments(folder: &Path) -> anyhow::Result<Vec<WholeSegment>> {
             .with_context(|| format!("read {}", segment.path.display()))?;
         Ok(WholeSegment {
             number: segment.number,
-            bytes: u64::try_from(whole_bytes(&bytes)).unwrap_or(u64::MAX),
+            bytes: u64::try_from(readable_bytes(&bytes)).unwrap_or(u64::MAX),
         })
     };
     segments(folder)?.into_iter().map(whole).collect()
+}
+
+/// How much of a segment can be read: nothing, where a version of hwcd with another format wrote it.
+/// What is recorded begins after the upgrade then; the old segments go when their room is needed.
+fn readable_bytes(segment: &[u8]) -> usize {
+    if is_readable(segment) {
+        whole_bytes(segment)
+    } else {
+        0
+    }
 }
 
 /// Some bytes of a segment.
@@ -311,6 +322,33 @@ mod tests {
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
         panic!("the journal never became so");
+    }
+
+    #[test]
+    fn what_another_version_recorded_is_left_out() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let head = Head {
+            cluster: ClusterId("c".to_owned()),
+            node: NodeId(1),
+            boot: BootId(7),
+            version: "test".to_owned(),
+            at: Millis(0),
+            wall: WallTime(0),
+        };
+        let segment = SegmentWriter::begin(&head, &brain())
+            .expect("a segment")
+            .take();
+        let mut of_another = segment.clone();
+        of_another[8] = 1;
+        for (name, bytes) in [("1-a", &of_another), ("2-b", &segment)] {
+            let path = folder.path().join(name).with_extension(EXTENSION);
+            std::fs::write(path, bytes).expect("written");
+        }
+        let journal = Journal::read(&read_all(folder.path()).expect("a folder"));
+        assert_eq!(journal.expect("one that can be read").segments.len(), 1);
+        let whole = whole_segments(folder.path()).expect("a folder");
+        assert_eq!(whole[0].bytes, 0);
+        assert_eq!(whole[1].bytes, segment.len() as u64);
     }
 
     #[tokio::test]
