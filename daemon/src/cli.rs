@@ -1,7 +1,8 @@
 //! `hwc`, the command line: the public API of this node, spoken as root.
 //!
-//! Every command has `--json`, which prints the API's own answer. Exit codes: 0 done, 1 refused or
-//! failed, 2 not understood.
+//! Every command has `--json`, which prints the API's own answer, and on standard error a refusal or
+//! failure as an object with `code` and `message`. Exit codes: 0 done, 1 refused or failed, 2 not
+//! understood.
 
 mod accounts;
 mod apps;
@@ -29,6 +30,7 @@ mod table;
 
 use crate::client::{CallError, Client};
 use clap::{Parser, Subcommand};
+use hwc_api::problem::ProblemCode;
 use serde::Serialize;
 use std::io::{self, Write};
 use std::path::PathBuf;
@@ -89,6 +91,13 @@ struct Session {
 }
 
 impl Session {
+    /// Tells a person what it means; a program that wants to know asks the API.
+    fn explain(&self, what: &str) {
+        if !self.is_json {
+            say(what);
+        }
+    }
+
     /// Prints an answer: as JSON if asked, else as `human` puts it.
     fn print<T: Serialize>(
         &self,
@@ -110,8 +119,48 @@ impl Session {
 enum Failure {
     /// The daemon refused or did not answer.
     Call(CallError),
+    /// There is no such thing, as a list of the daemon shows.
+    Unknown(ProblemCode, String),
+    /// What it means was shown; it is done only when it is asked for in so many words.
+    NotConfirmed(String),
     /// Something on this side.
     Other(anyhow::Error),
+}
+
+impl Failure {
+    /// For programs: the daemon's code, or one of `hwc` itself.
+    const fn code(&self) -> &'static str {
+        match self {
+            Self::Call(CallError::Refused(problem)) => problem.code.as_str(),
+            Self::Call(CallError::Daemon(_)) => "no-answer",
+            Self::Unknown(code, _) => code.as_str(),
+            Self::NotConfirmed(_) => "not-confirmed",
+            Self::Other(_) => "failed",
+        }
+    }
+
+    /// The same as a program reads it: a refusal of the daemon as it came.
+    fn json(&self) -> String {
+        let json = match self {
+            Self::Call(CallError::Refused(problem)) => serde_json::to_value(problem),
+            Self::Call(CallError::Daemon(_))
+            | Self::Unknown(..)
+            | Self::NotConfirmed(_)
+            | Self::Other(_) => {
+                Ok(serde_json::json!({ "code": self.code(), "message": self.text() }))
+            }
+        };
+        json.map_or_else(|error| error.to_string(), |json| json.to_string())
+    }
+
+    fn text(&self) -> String {
+        match self {
+            Self::Call(CallError::Refused(problem)) => problem.message.clone(),
+            Self::Unknown(_, what) => format!("there is no {what}"),
+            Self::NotConfirmed(advice) => advice.clone(),
+            Self::Call(CallError::Daemon(error)) | Self::Other(error) => format!("{error:#}"),
+        }
+    }
 }
 
 impl From<CallError> for Failure {
@@ -151,23 +200,12 @@ pub async fn run(arguments: Arguments) -> ExitCode {
 }
 
 fn report(failure: &Failure, is_json: bool) -> ExitCode {
-    let problem = match failure {
-        Failure::Call(CallError::Refused(problem)) => Some(problem),
-        Failure::Call(CallError::Daemon(_)) | Failure::Other(_) => None,
-    };
-    match (problem, is_json) {
-        (Some(problem), true) => complain(&serde_json::to_string(problem).unwrap_or_default()),
-        (Some(problem), false) => complain(&format!("hwc: {}", problem.message)),
-        (None, _) => complain(&format!("hwc: {}", chain(failure))),
+    if is_json {
+        complain(&failure.json());
+    } else {
+        complain(&format!("hwc: {}", failure.text()));
     }
     ExitCode::FAILURE
-}
-
-fn chain(failure: &Failure) -> String {
-    match failure {
-        Failure::Call(CallError::Daemon(error)) | Failure::Other(error) => format!("{error:#}"),
-        Failure::Call(CallError::Refused(problem)) => problem.message.clone(),
-    }
 }
 
 /// Prints a line. Where nobody reads on (`hwc … | head`), the program has nothing left to do.
@@ -195,6 +233,37 @@ fn write_line(out: &mut impl Write, text: &str) -> io::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use hwc_api::problem::Problem;
+
+    #[test]
+    fn programs_read_every_failure_as_an_object() {
+        let refused = Problem::new(ProblemCode::NodeAlive, "Node n2 answers.").detail("n2");
+        for (failure, json, text) in [
+            (
+                Failure::Call(CallError::Refused(refused)),
+                r#"{"code":"node-alive","detail":"n2","message":"Node n2 answers."}"#,
+                "Node n2 answers.",
+            ),
+            (
+                Failure::Unknown(ProblemCode::UnknownNode, "node n9".to_owned()),
+                r#"{"code":"unknown-node","message":"there is no node n9"}"#,
+                "there is no node n9",
+            ),
+            (
+                Failure::NotConfirmed("add --yes".to_owned()),
+                r#"{"code":"not-confirmed","message":"add --yes"}"#,
+                "add --yes",
+            ),
+            (
+                anyhow::anyhow!("out of ink").context("print").into(),
+                r#"{"code":"failed","message":"print: out of ink"}"#,
+                "print: out of ink",
+            ),
+        ] {
+            assert_eq!(failure.json(), json);
+            assert_eq!(failure.text(), text);
+        }
+    }
 
     #[test]
     fn a_reader_who_is_gone_is_no_panic() {

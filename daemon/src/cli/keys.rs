@@ -1,7 +1,7 @@
 //! `hwc cluster rotate-key` and `hwc cluster keys`: the keys of the nodes' sealed datagrams.
 
 use super::table::{age, table};
-use super::{Failure, Session, complain, say};
+use super::{Failure, Session, complain};
 use anyhow::anyhow;
 use clap::Args;
 use hwc_api::v1::{KeysView, NodeKeyState, NodeKeyView, ReadKeys, RotateKeys};
@@ -28,11 +28,12 @@ pub async fn show(session: &Session) -> Result<(), Failure> {
 /// Replaces the key, and waits until every node that is heard has it.
 pub async fn rotate(session: &Session, arguments: Rotate) -> Result<(), Failure> {
     if !arguments.yes {
-        say(
+        session.explain(
             "A new key seals what the nodes tell each other of who is up. Nothing is interrupted: for a \
              while both keys are good. A node that is away gets the new one when it returns.",
         );
-        return Err(anyhow!("add --yes to replace the key").into());
+        let advice = "add --yes to replace the key".to_owned();
+        return Err(Failure::NotConfirmed(advice));
     }
     let begun = session.client.call(&RotateKeys).await?;
     let mut view = begun.clone();

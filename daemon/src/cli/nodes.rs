@@ -3,12 +3,12 @@
 use super::cluster::{node_name, wait_until_ready};
 use super::node_settings::service_names;
 use super::table::{size, table};
-use super::{Failure, Session, drains, node_settings, node_show, say};
+use super::{Failure, Session, drains, node_settings, node_show};
 use crate::setup::JoinRequest;
-use anyhow::anyhow;
 use clap::{Args, Subcommand};
 use hwc_api::names::NodeName;
 use hwc_api::observed::RegistryStanding;
+use hwc_api::problem::ProblemCode;
 use hwc_api::v1::{
     CreateJoinToken, CreateJoinTokenBody, ListNodes, NodeHealth, NodeView, Nothing, RemoveNode,
 };
@@ -104,13 +104,14 @@ pub async fn run(session: &Session, command: Command) -> Result<(), Failure> {
 }
 
 async fn remove(session: &Session, name: NodeName, is_confirmed: bool) -> Result<(), Failure> {
+    let node = find_node(session, &name).await?.node.id;
     if !is_confirmed {
-        say(
+        session.explain(
             "Its copies will be made anew on other nodes, and it can't come back under its identity.",
         );
-        return Err(anyhow!("add --yes to remove {name} for good").into());
+        let advice = format!("add --yes to remove {name} for good");
+        return Err(Failure::NotConfirmed(advice));
     }
-    let node = find_node(session, &name).await?.node.id;
     let done = session.client.call(&RemoveNode { node }).await?;
     session.print(&done, |_| format!("{name} is removed."))
 }
@@ -123,7 +124,8 @@ pub async fn find_node(session: &Session, name: &NodeName) -> Result<NodeView, F
     }
     let names = nodes.iter().map(|view| view.node.name.to_string());
     let names: Vec<_> = names.collect();
-    Err(anyhow!("there is no node {name}; there are {}", names.join(", ")).into())
+    let what = format!("node {name}; there are {}", names.join(", "));
+    Err(Failure::Unknown(ProblemCode::UnknownNode, what))
 }
 
 /// The nodes as a table.

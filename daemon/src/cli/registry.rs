@@ -4,7 +4,6 @@
 use super::nodes::find_node;
 use super::table::table;
 use super::{Failure, Session};
-use anyhow::anyhow;
 use clap::Args;
 use hwc_api::names::NodeName;
 use hwc_api::v1::{
@@ -43,7 +42,8 @@ pub async fn declare_lost(session: &Session, arguments: Lost) -> Result<(), Fail
         return Ok(());
     }
     let names = names(&view.lost);
-    Err(anyhow!("add --yes to give up {names} for good").into())
+    let advice = format!("add --yes to give up {names} for good");
+    Err(Failure::NotConfirmed(advice))
 }
 
 /// Who keeps the settings.

@@ -2,11 +2,11 @@
 
 use super::move_words::state as moving_state;
 use super::table::{age, size, table};
-use super::{Failure, Session, say, site_move, site_stay};
-use anyhow::anyhow;
+use super::{Failure, Session, site_move, site_stay};
 use clap::Subcommand;
 use hwc_api::ids::{AccountId, SiteId};
 use hwc_api::names::{DomainName, LoginName};
+use hwc_api::problem::ProblemCode;
 use hwc_api::time::WallTime;
 use hwc_api::v1::{
     CopyView, CreateSite, CreateSiteBody, DatasetView, DeleteSite, DeleteSiteBody, ListAccounts,
@@ -87,11 +87,12 @@ pub async fn run(session: &Session, command: Command) -> Result<(), Failure> {
         Command::Delete { domain, yes } => {
             let site = find(session, &domain).await?;
             if !yes {
-                say(&format!(
+                session.explain(&format!(
                     "{domain} has {} database(s); they go with it.",
                     site.databases.len()
                 ));
-                return Err(anyhow!("add --yes to delete {domain}").into());
+                let advice = format!("add --yes to delete {domain}");
+                return Err(Failure::NotConfirmed(advice));
             }
             let body = DeleteSiteBody {
                 confirm: domain.to_string(),
@@ -112,7 +113,7 @@ pub async fn run(session: &Session, command: Command) -> Result<(), Failure> {
 pub async fn find(session: &Session, domain: &DomainName) -> Result<SiteView, Failure> {
     let sites = session.client.call(&ListSites).await?;
     let found = sites.into_iter().find(|site| site.domains.contains(domain));
-    found.ok_or_else(|| anyhow!("there is no site {domain}").into())
+    found.ok_or_else(|| Failure::Unknown(ProblemCode::NotFound, format!("site {domain}")))
 }
 
 /// The account of a sign-in name.
@@ -121,7 +122,7 @@ pub async fn account_id(session: &Session, login: &LoginName) -> Result<AccountI
     let found = accounts.iter().find(|account| account.login == *login);
     found
         .map(|account| account.id)
-        .ok_or_else(|| anyhow!("there is no account {login}").into())
+        .ok_or_else(|| Failure::Unknown(ProblemCode::NotFound, format!("account {login}")))
 }
 
 /// The column of the live node.
