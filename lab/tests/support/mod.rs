@@ -6,6 +6,8 @@
     reason = "tests may panic; clippy's own exemption misses helpers outside #[test] functions"
 )]
 
+pub mod cluster;
+
 use std::path::{Path, PathBuf};
 
 use hwc_lab::cgroup::Hierarchies;
