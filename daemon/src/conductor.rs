@@ -16,11 +16,13 @@
 //! - [`moves`]: the moves that leave this node; [`receipts`]: what is kept of them.
 //! - [`freshness`]: how far the copies of live datasets lag.
 //! - [`reconcile`]: keeps YakD at work; [`report`]: tells what this node is like.
+//! - [`hosts`]: host names that are held back until the web server has read of them.
 
 pub mod facts;
 pub mod freshness;
 pub mod gate;
 pub mod hands;
+pub mod hosts;
 pub mod input;
 pub mod keys;
 pub mod moves;

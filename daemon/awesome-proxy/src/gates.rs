@@ -17,6 +17,10 @@
 //! | an answer that the services are done with | is not inside any more: the visitor takes it in their own time | `stall` |
 //! | a WebSocket | goes on for a moment, is told to come back (close code 1012), and ends | `websocket_grace` |
 //!
+//! A request for a name that the node's web server has not read of waits inside, with its body unread,
+//! bounded as those that wait for a live node; when the gate closes it goes back to those
+//! (`http::unread`).
+//!
 //! A move that is called off opens the gate again under the same epoch: nobody inside is cut. A
 //! fence without a move (another node has a higher epoch, the node stood still) cuts at once.
 

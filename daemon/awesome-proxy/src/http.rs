@@ -30,6 +30,7 @@ mod stop;
 mod successor;
 mod timer;
 pub(crate) mod tls;
+mod unread;
 mod upgrade;
 pub(crate) mod upstream;
 mod websocket;

@@ -78,6 +78,8 @@ pub struct RoutingTable {
     me: NodeId,
     names: Arc<Names>,
     routes: Arc<BTreeMap<DatasetId, LiveRoute>>,
+    /// Names that this node's web server has not read of; nearly always none.
+    unread: Arc<BTreeSet<String>>,
 }
 
 impl RoutingTable {
@@ -88,6 +90,7 @@ impl RoutingTable {
             me,
             names: Arc::default(),
             routes: Arc::default(),
+            unread: Arc::default(),
         }
     }
 
@@ -99,6 +102,7 @@ impl RoutingTable {
             me,
             names: Arc::new(Names::build(desired)),
             routes: Arc::new(routes),
+            unread: Arc::default(),
         }
     }
 
@@ -108,7 +112,7 @@ impl RoutingTable {
         if self.names.index == desired.index {
             return self.with_routes(routes);
         }
-        Self::build(desired, routes, self.me)
+        Self::build(desired, routes, self.me).with_unread(Arc::clone(&self.unread))
     }
 
     /// This table with other live nodes and the same names.
@@ -118,7 +122,15 @@ impl RoutingTable {
             me: self.me,
             names: Arc::clone(&self.names),
             routes: Arc::new(routes),
+            unread: Arc::clone(&self.unread),
         }
+    }
+
+    /// This table, with the names of sites that this node's web server has not read of, or would take
+    /// for another site's. Requests for them are held here.
+    #[must_use]
+    pub fn with_unread(self, unread: Arc<BTreeSet<String>>) -> Self {
+        Self { unread, ..self }
     }
 
     /// The node whose table it is.
@@ -137,6 +149,15 @@ impl RoutingTable {
     #[must_use]
     pub fn site_of_host(&self, host: &str) -> Option<SiteEntry> {
         self.names.sites.get(host).copied()
+    }
+
+    /// A host's name as domains are written, if this node's web server has not read of it.
+    pub(crate) fn unread_name(&self, host: &str) -> Option<String> {
+        if self.unread.is_empty() {
+            return None;
+        }
+        let name = DomainName::parse(host).ok()?.to_string();
+        self.unread.contains(&name).then_some(name)
     }
 
     /// The database of a user.
@@ -365,6 +386,24 @@ pub(crate) mod tests {
         };
         let table = table.with_routes(BTreeMap::from([(DatasetId(1), closed)]));
         assert_eq!(table.route(DatasetId(1)), Route::Waiting);
+    }
+
+    #[test]
+    fn what_the_web_server_has_not_read_stays_known_over_other_routes() {
+        let mut desired = desired();
+        let unread = Arc::new(BTreeSet::from(["www.shop.example".to_owned()]));
+        let table = RoutingTable::build(&desired, BTreeMap::new(), NodeId(1));
+        assert_eq!(table.unread_name("www.shop.example"), None);
+        let table = table.with_unread(unread);
+        desired.index += 1;
+        for table in [
+            table.with_routes(BTreeMap::new()),
+            table.followed_by(&desired, BTreeMap::new()),
+        ] {
+            let name = table.unread_name("WWW.Shop.example");
+            assert_eq!(name.as_deref(), Some("www.shop.example"));
+            assert_eq!(table.unread_name("shop.example"), None);
+        }
     }
 
     #[test]

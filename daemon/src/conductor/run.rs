@@ -2,6 +2,7 @@
 
 use super::freshness::{self, Served};
 use super::hands::{Effect, Hands, OwnRecord, Rooms};
+use super::hosts::HostNames;
 use super::input::{Input, OwnFact};
 use super::keys::{self, Key, Shown};
 use super::moves::{MoveBook, News};
@@ -67,6 +68,7 @@ struct State {
     are_routes_new: bool,
     /// The table that the front doors have; the next one shares what did not change.
     table: RoutingTable,
+    hosts: HostNames,
     stopping: Option<Stopping>,
     /// The moves that leave this node.
     moves: MoveBook,
@@ -91,12 +93,20 @@ impl Conductor {
     pub async fn run(mut self) {
         let token = self.rooms.tasks.token();
         let mut state = self.begin();
+        let mut hosts = self.rooms.yakd.hosts();
+        // It may know already.
+        hosts.mark_changed();
         while !token.is_cancelled() {
             let pause = self.pause(self.clock.now());
             let input = tokio::select! {
                 biased;
                 () = token.cancelled() => break,
                 input = self.inputs.recv() => input,
+                // YakD lives as long as this.
+                _changed = hosts.changed() => {
+                    hosts.mark_changed();
+                    None
+                }
                 () = tokio::time::sleep(pause) => None,
             };
             self.notice_freeze(&mut state);
@@ -107,6 +117,10 @@ impl Conductor {
                 while let Ok(input) = self.inputs.try_recv() {
                     self.hear(&mut state, input);
                 }
+            }
+            if hosts.has_changed().unwrap_or_default() {
+                state.hosts.read(hosts.borrow_and_update().clone());
+                state.are_routes_new = true;
             }
             self.tell_cluster(&mut state);
             self.tick(&mut state);
@@ -128,6 +142,7 @@ impl Conductor {
             is_picture_new: true,
             are_routes_new: true,
             table: RoutingTable::empty(self.me),
+            hosts: HostNames::default(),
             stopping: None,
             moves: MoveBook::default(),
             told: None,
@@ -356,6 +371,7 @@ impl Conductor {
 
     fn learn_desired(&mut self, state: &mut State, desired: Arc<Desired>) {
         state.desired = Arc::clone(&desired);
+        state.hosts.learn(&desired);
         state.are_routes_new = true;
         state.is_picture_new = true;
         let view = RegistryView::of(&desired, self.me);
@@ -516,7 +532,8 @@ impl Conductor {
     fn show(&mut self, state: &mut State) {
         if std::mem::take(&mut state.are_routes_new) {
             let routes = live_routes(&state.desired, &state.picture);
-            state.table = state.table.followed_by(&state.desired, routes);
+            let table = state.table.followed_by(&state.desired, routes);
+            state.table = table.with_unread(state.hosts.unread());
             self.rooms.proxy.set_routes(state.table.clone());
         }
         if std::mem::take(&mut state.is_picture_new) {

@@ -16,6 +16,7 @@ use super::send::{SendError, Way, send};
 use super::source::{BodyError, Source};
 use super::stop::Stop;
 use super::successor;
+use super::unread;
 use super::upgrade::Tunnel;
 use super::upstream::Upstream;
 use crate::gates::{Door, Pass};
@@ -253,6 +254,7 @@ pub(super) async fn try_here<S: Source>(
     pass: Pass,
     is_announced: bool,
 ) -> Result<Answer<S>, Setback> {
+    unread::hold(shared, door, errand, &pass).await?;
     door.counters.count_request();
     let mut stop = Stop::Cut(Box::pin(pass.cut()));
     let way = Way {

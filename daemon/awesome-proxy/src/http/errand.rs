@@ -60,6 +60,8 @@ pub(super) struct Errand {
     pub origin: Option<Origin>,
     /// Whoever asked takes trailers in the answer.
     pub takes_trailers: bool,
+    /// The name that it is for, if this node's web server had not read of it when it came.
+    pub unread_name: Option<String>,
     /// The request line and all fields but those that frame the message.
     head: Vec<u8>,
 }
@@ -77,6 +79,7 @@ impl Errand {
             wants_websocket: false,
             origin: None,
             takes_trailers: false,
+            unread_name: None,
             head,
         }
     }

@@ -123,9 +123,14 @@ pub(super) fn receive(
     if shared.succession.is_begun() {
         return Order::Successor(errand());
     }
-    match place(&shared.table.load(), entrance, authority, arrival.target) {
+    let table = shared.table.load();
+    match place(&table, entrance, authority, arrival.target) {
         Place::Site(site) if site.is_suspended => page(Page::Suspended),
-        Place::Site(site) => Order::Site(shared.doors.door(site.dataset), errand()),
+        Place::Site(site) => {
+            let mut errand = errand();
+            errand.unread_name = table.unread_name(authority.host);
+            Order::Site(shared.doors.door(site.dataset), errand)
+        }
         Place::Panel => Order::Panel(Upstream::Panel, named(errand(), visitor)),
         Place::Api => Order::Panel(Upstream::Api, named(errand(), visitor)),
         Place::Secure(location) => Order::Reply(Reply::empty(308, ("location", &location))),

@@ -58,6 +58,7 @@ pub(super) fn receive(shared: &Shared, peer: NodeId, arrival: &Arrival<'_>) -> O
     let mut errand = Errand::begin(arrival.method, arrival.target, body);
     errand.wants_websocket = arrival.notes.wants_websocket;
     errand.takes_trailers = arrival.notes.takes_trailers;
+    errand.unread_name = shared.table.load().unread_name(host(arrival));
     headers::write_relayed(errand.fields_mut(), arrival.fields, arrival.notes);
     Order::Serve(door, pass, errand, asked.holds)
 }
@@ -65,21 +66,23 @@ pub(super) fn receive(shared: &Shared, peer: NodeId, arrival: &Arrival<'_>) -> O
 /// Whether the request's host belongs to the dataset that is asked for: our own table has the last
 /// word on whose domain it is.
 fn is_ours(shared: &Shared, asked: Asked, arrival: &Arrival<'_>) -> bool {
-    let host = arrival
-        .notes
-        .host
-        .and_then(|host| std::str::from_utf8(host).ok());
-    let host = host
-        .unwrap_or_default()
-        .split(':')
-        .next()
-        .unwrap_or_default();
+    let host = host(arrival);
     let table = shared.table.load();
     let site = table.site_of_host(host).or_else(|| {
         let domain = DomainName::parse(host).ok()?;
         table.site(&domain)
     });
     site.is_some_and(|site| site.dataset == asked.dataset && !site.is_suspended)
+}
+
+/// The host that a request is for, without its port.
+fn host<'a>(arrival: &Arrival<'a>) -> &'a str {
+    let host = arrival.notes.host;
+    let host = host.and_then(|host| std::str::from_utf8(host).ok());
+    host.unwrap_or_default()
+        .split(':')
+        .next()
+        .unwrap_or_default()
 }
 
 /// Does what is to be done; says also whether the other node takes trailers.
