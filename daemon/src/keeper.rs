@@ -14,7 +14,7 @@
 //! - [`systemd`]: telling systemd, and its store of sockets.
 //! - [`leftovers`]: what a daemon left running.
 //!
-//! No runtime, no configuration, three threads that wait.
+//! No runtime, no configuration, a few threads that wait.
 
 pub mod decide;
 pub mod leftovers;
@@ -32,7 +32,7 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::process::{Child, Command, ExitCode, ExitStatus, Stdio};
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::Duration;
 use words::Heard;
 
@@ -68,8 +68,8 @@ pub fn run(arguments: &[OsString]) -> anyhow::Result<ExitCode> {
     let daemon = pidfd_open(pid.context("the daemon's process")?, PidfdFlags::empty())
         .context("watch the daemon's process")?;
     let (happened, events) = channel();
-    listen(signals, Arc::new(own), child, happened);
-    let code = watch(&events, &daemon);
+    listen(signals, Arc::new(own), child, happened.clone());
+    let code = watch(&events, &happened, &daemon);
     leftovers::clear();
     Ok(ExitCode::from(code))
 }
@@ -123,20 +123,10 @@ fn ending(status: ExitStatus) -> Ending {
 }
 
 /// Does what is decided until there is nothing to keep; gives the exit code.
-fn watch(events: &Receiver<Happening>, daemon: &OwnedFd) -> u8 {
+fn watch(events: &Receiver<Happening>, happened: &Sender<Happening>, daemon: &OwnedFd) -> u8 {
     let mut watch = Watch::default();
-    loop {
-        // What can happen while it ends is little: a limit since the last of it will do.
-        let next = match watch.is_ending() {
-            true => events.recv_timeout(END_LIMIT),
-            false => events.recv().map_err(|_| RecvTimeoutError::Disconnected),
-        };
-        let (event, socket) = match next {
-            Ok(happening) => happening,
-            Err(RecvTimeoutError::Timeout) => (Event::Overdue, None),
-            // Somebody always listens.
-            Err(RecvTimeoutError::Disconnected) => return 1,
-        };
+    // We hold the other end ourselves.
+    while let Ok((event, socket)) = events.recv() {
         for act in watch.step(event) {
             match act {
                 Act::Stop => signal(daemon, rustix::process::Signal::TERM),
@@ -151,10 +141,20 @@ fn watch(events: &Receiver<Happening>, daemon: &OwnedFd) -> u8 {
                     }
                 }
                 Act::Forget(name) => note(systemd::forget(&name)),
+                Act::Limit => limit(happened.clone()),
                 Act::Leave(code) => return code,
             }
         }
     }
+    1
+}
+
+/// Says when the daemon should have ended.
+fn limit(happened: Sender<Happening>) {
+    std::thread::spawn(move || {
+        std::thread::sleep(END_LIMIT);
+        let _ended = happened.send((Event::Overdue, None));
+    });
 }
 
 fn signal(daemon: &OwnedFd, signal: rustix::process::Signal) {

@@ -71,10 +71,11 @@ pub async fn run(config: Config, keeper: Link) -> anyhow::Result<()> {
 async fn linger(lingering: Lingering, keeper: &Link) -> anyhow::Result<()> {
     let mut terminate = signal(SignalKind::terminate()).context("listen for SIGTERM")?;
     keeper.ended()?;
-    tokio::select! {
-        cut = lingering.last(LINGER_LIMIT) => tracing::info!(cut, "the last visitors have left"),
-        _ = terminate.recv() => tracing::info!("visitors are left, but this is the end"),
-    }
+    let told = async {
+        let _told = terminate.recv().await;
+    };
+    let left = lingering.last(LINGER_LIMIT, told).await;
+    tracing::info!(left, "no visitors any more");
     Ok(())
 }
 

@@ -17,7 +17,9 @@
 //! | a download that the services are done with | goes on | the lingering |
 //! | a WebSocket | is told to come back (close code 1012), and ends | at once |
 //! | a connection of the process before this one | is closed when nothing is under way on it; that process goes to the next one | the request that is under way |
-//! | a MySQL session | ends: its clients are programs of this node's sites, which have ended | at once |
+//! | a MySQL session of this door | ends: its clients are programs of this node's sites, which have ended | at once |
+//! | a MySQL session of another node's door | stays there, as at a move | `Limits::drain` |
+//! | whoever is left at the lingering's end, or when this process is told to end | what is idle is closed, what is under way may end, the rest is cut | two seconds |
 //!
 //! A request is brought over a Unix socket that only root may open, together with who the visitor is
 //! (`http::origin`); the next process treats it as if the visitor stood at its own door. What may
@@ -146,10 +148,10 @@ impl Lingering {
         self.shared.connections.all()
     }
 
-    /// Serves visitors until the last one has left, or it is clear that no process follows, at most
-    /// for `limit`; then those who are left are told so, and cut a moment later. Returns how many
-    /// those were.
-    pub async fn last(self, limit: Duration) -> usize {
+    /// Serves visitors until the last one has left, it is clear that no process follows, or `told`
+    /// ends because somebody wants it to, at most for `limit`. Then who waits for nothing is left,
+    /// what is under way may end for a moment, and the rest is cut. Returns how many were left.
+    pub async fn last(self, limit: Duration, told: impl Future<Output = ()>) -> usize {
         let succession = &self.shared.succession;
         let patience = self.shared.config.limits.successor;
         let find = async {
@@ -168,9 +170,13 @@ impl Lingering {
             () = gone => {}
             () = find => tracing::info!("no daemon follows"),
             () = tokio::time::sleep(limit) => {}
+            () = told => tracing::info!("told to end"),
         }
         let left = self.connections();
-        succession.hopeless.cancel();
+        // Where one follows, it has the answers for what is under way.
+        if !succession.heir.is_cancelled() {
+            succession.hopeless.cancel();
+        }
         self.shared.visitors.stop(GOODBYE).await;
         left
     }

@@ -119,9 +119,17 @@ impl House {
     }
 
     fn wait_for_last(&self, lingering: Lingering) -> tokio::sync::oneshot::Receiver<usize> {
+        self.wait_for_last_until(lingering, std::future::pending())
+    }
+
+    fn wait_for_last_until(
+        &self,
+        lingering: Lingering,
+        told: impl Future<Output = ()> + Send + 'static,
+    ) -> tokio::sync::oneshot::Receiver<usize> {
         let (sender, receiver) = tokio::sync::oneshot::channel();
         self.cluster.tasks.spawn("linger", async move {
-            let _nobody = sender.send(lingering.last(PATIENCE).await);
+            let _nobody = sender.send(lingering.last(PATIENCE, told).await);
         });
         receiver
     }
@@ -279,6 +287,38 @@ async fn an_idle_connection_of_the_daemon_before_keeps_nobody_lingering() {
     let closed = soon(kept.read(&mut [0; 16])).await;
     assert_eq!(closed.expect("closed"), 0);
     until(|| lingering.connections() == 0).await;
+}
+
+/// As one of too many such daemons is told, and all of them when the machine is shut down.
+#[tokio::test]
+async fn a_daemon_that_is_told_to_end_lets_the_answers_under_way_end() {
+    let mut house = House::new(Limits::default());
+    let (one, two) = (house.origin("one").await, house.origin("two").await);
+    let old = house.start(&one, 1);
+    let mut idle = TcpStream::connect(house.config.http).await.expect("met");
+    ask_over(&mut idle, "/", "\n\n").await;
+    let mut busy = TcpStream::connect(house.config.http).await.expect("met");
+    ask_over(&mut busy, "/", "\n\n").await;
+    let lingering = old.linger(house.succession.clone()).await;
+    let (tell, told) = tokio::sync::oneshot::channel::<()>();
+    let told = async move {
+        let _told = told.await;
+    };
+    let last = house.wait_for_last_until(lingering, told);
+    let _next = house.start(&two, 2);
+    let mut answer = Box::pin(ask_over(&mut busy, "/hold", "two"));
+    let begun = async { until(|| two.hits() == 1).await };
+    tokio::select! {
+        () = begun => {}
+        _ = &mut answer => panic!("it is held"),
+    }
+    tell.send(()).expect("it lingers");
+    // Who waits for nothing goes at once.
+    assert!(is_closed(&mut idle).await);
+    two.let_go(1);
+    let answer = soon(answer).await;
+    assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+    assert_eq!(soon(last).await, Ok(2), "both were there when it was told");
 }
 
 #[tokio::test]
@@ -522,7 +562,7 @@ async fn an_answer_of_another_node_is_passed_on_to_its_end() {
     assert_eq!(lingering.connections(), 1);
     let tasks = t.cluster.tasks.clone();
     tasks.spawn("linger", async move {
-        lingering.last(PATIENCE).await;
+        lingering.last(PATIENCE, std::future::pending()).await;
     });
     t.origin_two.let_go(1);
     let answer = soon(answer).await.expect("answered");

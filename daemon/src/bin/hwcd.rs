@@ -8,7 +8,11 @@ use hwcd::keeper::{self, link::Link};
 use std::ffi::OsString;
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::time::Duration;
 use tracing_subscriber::EnvFilter;
+
+/// How long threads that work on disks may take after everything has ended.
+const THREADS_LIMIT: Duration = Duration::from_secs(1);
 
 /// The node daemon of Hybrid Web Cluster.
 #[derive(Parser)]
@@ -94,7 +98,10 @@ fn daemon(arguments: &Common) -> anyhow::Result<()> {
         .enable_all()
         .build()
         .context("start tokio")?;
-    runtime.block_on(hwcd::start::run(config, keeper))
+    let ended = runtime.block_on(hwcd::start::run(config, keeper));
+    // Everything was stopped; a thread that hangs in a disk's call must not hold the process.
+    runtime.shutdown_timeout(THREADS_LIMIT);
+    ended
 }
 
 #[expect(

@@ -46,6 +46,8 @@ pub enum Act {
     Keep(String),
     /// Take a socket out of the store.
     Forget(String),
+    /// Say [`Event::Overdue`] if it has not ended by then.
+    Limit,
     /// End, with this code.
     Leave(u8),
 }
@@ -57,24 +59,20 @@ pub struct Watch {
 }
 
 impl Watch {
-    /// Whether the daemon is to end: then it has a limit.
-    #[must_use]
-    pub const fn is_ending(&self) -> bool {
-        self.is_ending
-    }
-
     /// What is to be done about this.
     pub fn step(&mut self, event: Event) -> Vec<Act> {
         match event {
             Event::Told => {
-                self.is_ending = true;
-                vec![Act::Stop]
+                let mut acts = vec![Act::Stop];
+                acts.extend(self.begin_end());
+                acts
             }
             Event::Said(Word::Ready) => vec![Act::Tell(State::Ready)],
             Event::Said(Word::Stopping) => {
+                let mut acts = vec![Act::Tell(State::Stopping)];
                 // It may have decided so itself.
-                self.is_ending = true;
-                vec![Act::Tell(State::Stopping)]
+                acts.extend(self.begin_end());
+                acts
             }
             Event::Said(Word::Keep(name)) => vec![Act::Keep(name)],
             Event::Said(Word::Forget(name)) => vec![Act::Forget(name)],
@@ -86,46 +84,54 @@ impl Watch {
             Event::Overdue => vec![Act::Kill],
         }
     }
+
+    /// One limit for the whole end, whatever else happens meanwhile: systemd has one too.
+    fn begin_end(&mut self) -> Option<Act> {
+        let begins = !std::mem::replace(&mut self.is_ending, true);
+        begins.then_some(Act::Limit)
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn after(events: &[Event]) -> (Vec<Act>, bool) {
+    /// What is done about the last of these.
+    fn after(events: &[Event]) -> Vec<Act> {
         let mut watch = Watch::default();
         let mut acts = Vec::new();
         for event in events {
             acts = watch.step(event.clone());
         }
-        (acts, watch.is_ending())
+        acts
     }
 
     #[test]
     fn systemd_hears_of_the_daemon_what_matters() {
-        for (word, act, is_ending) in [
-            (Word::Ready, Act::Tell(State::Ready), false),
-            (Word::Stopping, Act::Tell(State::Stopping), true),
-            (Word::Keep("http".into()), Act::Keep("http".into()), false),
+        for (word, acts) in [
+            (Word::Ready, vec![Act::Tell(State::Ready)]),
+            (Word::Stopping, vec![Act::Tell(State::Stopping), Act::Limit]),
+            (Word::Keep("http".into()), vec![Act::Keep("http".into())]),
             (
                 Word::Forget("http".into()),
-                Act::Forget("http".into()),
-                false,
+                vec![Act::Forget("http".into())],
             ),
         ] {
-            assert_eq!(after(&[Event::Said(word)]), (vec![act], is_ending));
+            assert_eq!(after(&[Event::Said(word)]), acts);
         }
     }
 
     #[test]
     fn whoever_is_told_to_stop_has_a_limit_and_is_killed_after_it() {
-        assert_eq!(after(&[Event::Told]), (vec![Act::Stop], true));
+        assert_eq!(after(&[Event::Told]), [Act::Stop, Act::Limit]);
+        assert_eq!(after(&[Event::Told, Event::Overdue]), [Act::Kill]);
+        // Impatience is passed on, and nothing that happens begins the limit anew.
+        assert_eq!(after(&[Event::Told, Event::Told]), [Act::Stop]);
+        let stopping = Event::Said(Word::Stopping);
         assert_eq!(
-            after(&[Event::Told, Event::Overdue]),
-            (vec![Act::Kill], true)
+            after(&[Event::Told, stopping]),
+            [Act::Tell(State::Stopping)]
         );
-        // Impatience is passed on.
-        assert_eq!(after(&[Event::Told, Event::Told]), (vec![Act::Stop], true));
     }
 
     #[test]
@@ -135,7 +141,7 @@ mod tests {
             Event::Said(Word::Stopping),
             Event::Said(Word::Ended),
         ];
-        assert_eq!(after(&stopped), (vec![Act::Leave(0)], true));
+        assert_eq!(after(&stopped), [Act::Leave(0)]);
     }
 
     #[test]
@@ -146,7 +152,7 @@ mod tests {
             (Ending::Signal(9), 137),
             (Ending::Signal(200), 255),
         ] {
-            assert_eq!(after(&[Event::Ended(ending)]).0, [Act::Leave(code)]);
+            assert_eq!(after(&[Event::Ended(ending)]), [Act::Leave(code)]);
         }
     }
 }
