@@ -11,7 +11,7 @@ test('nodes with their health and load, as a table and as a map', async ({ page 
   await expect(page.getByRole('heading', { name: 'Nodes', level: 1 })).toBeVisible();
   await expect(page.getByText('Updating live')).toBeVisible();
   for (const node of cluster.nodes) {
-    const disc = page.getByRole('link', { name: new RegExp(`^Node ${node.name}: \\d+\\.\\d\\d, \\d+ live sites?, \\d+ cop(y|ies)$`) });
+    const disc = page.getByRole('link', { name: new RegExp(`^Node ${node.name}: \\d+\\s%, \\d+ live sites?, \\d+ cop(y|ies)$`) });
     await expect(disc).toBeVisible();
   }
   await expect(page.getByRole('main')).toContainText('Nothing. You don’t have to do anything.');
@@ -20,7 +20,7 @@ test('nodes with their health and load, as a table and as a map', async ({ page 
   await page.getByRole('link', { name: new RegExp(`^Node ${last.name}:`) }).click();
   const details = page.getByRole('region', { name: last.name });
   await expect(details).toContainText(last.address);
-  await expect(details.getByRole('meter', { name: /^Load: \d+\.\d\d \/ \d+ cores?$/ })).toBeVisible();
+  await expect(details.getByRole('meter', { name: /^Processor: \d+\.\d \/ \d+ cores?$/ })).toBeVisible();
   await expect(details.getByRole('meter', { name: /^Memory: / })).toBeVisible();
   await expect(details.getByRole('meter', { name: /^Pool: / })).toBeVisible();
 
@@ -29,7 +29,7 @@ test('nodes with their health and load, as a table and as a map', async ({ page 
   for (const node of cluster.nodes) {
     const row = page.getByRole('row').filter({ has: page.getByRole('link', { name: node.name }) });
     await expect(row).toContainText('Answers');
-    await expect(row.getByRole('cell').nth(2)).toHaveText(/^\d+\.\d\d$/);
+    await expect(row.getByRole('cell').nth(2)).toHaveText(/^\d+\s%$/);
   }
 });
 
@@ -72,6 +72,17 @@ test('a customer who was just created signs in', async ({ page, browser, admin }
     await expect(page.getByRole('row').filter({ hasText: name })).toHaveCount(0);
     expect((await admin.accounts()).map((account) => account.login)).not.toContain(login.login);
   });
+});
+
+test('what was refused is counted on the node that was asked, and nothing else is there', async ({ page, admin }) => {
+  const site = await admin.createSite(newDomain());
+  const problem = await admin.refused('POST', `/sites/${site.id}/move`, { node: 999 }, 404);
+  expect(problem).toMatchObject({ code: 'unknown-node', field: 'node' });
+  await bringSession(page.context(), admin.token);
+  await open(page, '/network');
+  await expect(page.getByText(/^Requests: .*\bunknown-node \d/).first()).toBeVisible();
+  expect((await admin.site(site.id)).jobs).toEqual([]);
+  await admin.deleteSite(site);
 });
 
 test.describe('refusals', () => {

@@ -4,6 +4,7 @@ accounts-title = Konten
 account-new = Neuer Kunde
 account-active = Aktiv
 account-suspended = Gesperrt
+account-unlimited = unbegrenzt
 column-account = Konto
 column-login = Benutzername
 column-created = Angelegt

@@ -32,7 +32,7 @@ column-copies = Kopien
 column-version = Version
 column-notes = Zu beachten
 
-meter-processor = Last
+meter-processor = Prozessor
 meter-memory = Speicher
 meter-pool = Pool
 
@@ -52,6 +52,8 @@ node-live-count = { $sites ->
     [one] { $databases } Datenbank
    *[other] { $databases } Datenbanken
 }
+node-heaviest = Braucht gerade am meisten
+cores-used = { $cores } Kerne
 node-version = Version
 node-reported = Letzte Meldung
 node-started = Gestartet

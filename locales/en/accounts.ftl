@@ -4,6 +4,7 @@ accounts-title = Accounts
 account-new = New customer
 account-active = Active
 account-suspended = Suspended
+account-unlimited = unlimited
 column-account = Account
 column-login = User name
 column-created = Created

@@ -32,7 +32,7 @@ column-copies = Copies held
 column-version = Version
 column-notes = Needs a look
 
-meter-processor = Load
+meter-processor = Processor
 meter-memory = Memory
 meter-pool = Pool
 
@@ -52,6 +52,8 @@ node-live-count = { $sites ->
     [one] { $databases } database
    *[other] { $databases } databases
 }
+node-heaviest = Heaviest now
+cores-used = { $cores } cores
 node-version = Version
 node-reported = Last report
 node-started = Started

@@ -1,18 +1,23 @@
 //! Nodes in words and numbers.
 
-use crate::i18n::format;
 use crate::tr;
 use hwc_api::desired::NodeService;
 use hwc_api::observed::{NodeObserved, ServiceState};
 use hwc_api::v1::NodeView;
 
-/// How busy the processors are, 0 to 1: load per core.
+/// The share of the processors that is in use, 0 to 1: what load is spread by.
 #[must_use]
 pub fn load_share(node: &NodeView) -> f64 {
     node.observed
         .as_ref()
-        .map(|report| f64::from(report.load_1m) / f64::from(report.cores.max(1)))
+        .map(|report| cores_used(report.load.cpu_millicores) / f64::from(report.cores.max(1)))
         .unwrap_or_default()
+}
+
+/// Processor time in cores.
+#[must_use]
+pub fn cores_used(cpu_millicores: u32) -> f64 {
+    f64::from(cpu_millicores) / 1_000.0
 }
 
 /// A share as whole percent, 0 to 100.
@@ -37,13 +42,13 @@ pub const fn pool_used(report: &NodeObserved) -> u64 {
         .saturating_sub(report.pool_free_bytes)
 }
 
-/// The load as text: `0.41`; a dash where it is not known.
+/// The load as text: `41 %`; a dash where it is not known.
 #[must_use]
 pub fn load(node: &NodeView) -> String {
-    node.observed.as_ref().map_or_else(
-        || "–".to_owned(),
-        |report| format::decimal(f64::from(report.load_1m), 2),
-    )
+    if node.observed.is_none() {
+        return "–".to_owned();
+    }
+    tr!("percent", value = whole_percent(load_share(node)))
 }
 
 /// Services that should run and don't.

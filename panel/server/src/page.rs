@@ -8,10 +8,11 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse, Redirect, Response};
 use http::{HeaderMap, HeaderValue, Method, header};
 use hwc_api::ids::{JobId, SiteId};
-use hwc_api::v1::SESSION_COOKIE;
+use hwc_api::job::JobKind;
+use hwc_api::v1::{JobView, SESSION_COOKIE};
 use hwc_panel_app::actions::{About, gather_frame};
 use hwc_panel_app::cookies;
-use hwc_panel_app::page_data::{Frame, ListView, Page, PageData, Theme, Visitor, is_running};
+use hwc_panel_app::page_data::{Frame, ListView, Page, PageData, Theme, Visitor};
 use hwc_panel_app::return_path;
 use hwc_panel_app::server::{Api, SessionToken};
 use std::sync::Arc;
@@ -126,10 +127,21 @@ fn page_data(state: &PanelState, request: &Request, visitor: Visitor, path: &str
     }
 }
 
-/// Whether the page shows something that goes on: a job, a move, a drain.
+/// How long after its end a move's receipt may arrive, milliseconds: all nodes are asked first what
+/// their visitors noticed.
+const RECEIPT_LIMIT_MS: u64 = 15_000;
+
+/// Whether the page shows something that goes on: a job, a move, a drain. A move goes on until its
+/// receipt can be there.
 fn goes_on(frame: &Frame, path: &str) -> bool {
+    let now = frame.status.at;
+    let is_due = |job: &JobView| match (&job.job.kind, &job.job.outcome) {
+        (_, None) => true,
+        (JobKind::MoveSite { .. }, Some(end)) => now.since_ms(end.ended_at) < RECEIPT_LIMIT_MS,
+        (JobKind::InstallApp { .. }, Some(_)) => false,
+    };
     if let Some(job) = job_in(path) {
-        return frame.job(job).is_some_and(|job| is_running(&job.job));
+        return frame.job(job).is_some_and(is_due);
     }
     // Pages with forms stay as they are while somebody fills them in.
     if path.starts_with("/nodes/") && path.ends_with("/drain") {
@@ -137,8 +149,11 @@ fn goes_on(frame: &Frame, path: &str) -> bool {
     }
     let is_overview = path.matches('/').count() == 2;
     site_in(path).filter(|_| is_overview).is_some_and(|site| {
-        let moves = frame.moves.iter().flat_map(|moves| &moves.under_way);
-        moves.into_iter().any(|view| view.site == Some(site))
+        let mut moves = frame.moves.iter().flat_map(|moves| &moves.under_way);
+        let mut sites = frame.status.sites.iter();
+        let shown = sites.find(|view| view.id == site);
+        let mut jobs = shown.into_iter().flat_map(|view| &view.jobs);
+        moves.any(|view| view.site == Some(site)) || jobs.any(is_due)
     })
 }
 

@@ -5,14 +5,19 @@ use super::bar::Meter;
 use super::icon::{Glyph, Icon};
 use super::moment::Moment;
 use crate::i18n::format;
-use crate::live::use_live;
+use crate::live::{Live, use_live};
 use crate::node_text;
 use crate::refusal::problem_text;
 use crate::tr;
-use hwc_api::ids::NodeId;
-use hwc_api::observed::{NodeObserved, ServiceState};
+use hwc_api::ids::{DatasetId, NodeId, SiteId};
+use hwc_api::observed::{HeavyDataset, NodeObserved, ServiceState};
 use hwc_api::v1::NodeView;
 use leptos::prelude::*;
+
+/// The most of the heaviest that are listed.
+const HEAVIEST: usize = 3;
+/// What takes less than this is not heavy, thousandths of a core.
+const HEAVY_MILLICORES: u32 = 10;
 
 /// The details.
 #[component]
@@ -26,14 +31,21 @@ pub fn NodeDetail(
         id.get()
             .and_then(|id| live.nodes.with(|nodes| nodes.get(&id).cloned()))
     });
-    move || node.get().map(card)
+    move || node.get().map(|node| card(live, node))
 }
 
-fn card(node: NodeView) -> impl IntoView {
+fn card(live: Live, node: NodeView) -> impl IntoView {
     let health = node.health;
     let address = node.address.to_string();
     let body = match node.observed.clone() {
-        Some(report) => measures(&node, report).into_any(),
+        Some(report) => {
+            let heaviest = heaviest(live, &report);
+            view! {
+                {measures(&node, report)}
+                {heaviest}
+            }
+            .into_any()
+        }
         None => view! { <p class="card-b s13 muted">{tr!("node-no-report")}</p> }.into_any(),
     };
     view! {
@@ -75,7 +87,7 @@ fn stands(node: &NodeView) -> impl IntoView + use<> {
 }
 
 fn measures(node: &NodeView, report: NodeObserved) -> impl IntoView + use<> {
-    let load = node_text::load(node);
+    let load = format::decimal(node_text::cores_used(report.load.cpu_millicores), 1);
     let load_percent = node_text::whole_percent(node_text::load_share(node));
     let memory = node_text::memory_used(&report);
     let pool = node_text::pool_used(&report);
@@ -160,4 +172,48 @@ fn measures(node: &NodeView, report: NodeObserved) -> impl IntoView + use<> {
             <ul class="plain-l">{services}</ul>
         </div>
     }
+}
+
+/// What takes most of its processors just now, where anything does.
+fn heaviest(live: Live, report: &NodeObserved) -> Option<impl IntoView + use<>> {
+    let heavy = |one: &&HeavyDataset| one.load.cpu_millicores >= HEAVY_MILLICORES;
+    let lines: Vec<_> = report
+        .heaviest
+        .iter()
+        .filter(heavy)
+        .filter_map(|one| Some((name_of(live, one.dataset)?, one.load.cpu_millicores)))
+        .take(HEAVIEST)
+        .map(|((site, name), millicores)| {
+            let cores = format::decimal(node_text::cores_used(millicores), 2);
+            view! {
+                <li>
+                    <a class="t grow wraps" href=format!("/sites/{site}")><bdi>{name}</bdi></a>
+                    <span class="sm muted nw">{tr!("cores-used", cores = cores)}</span>
+                </li>
+            }
+        })
+        .collect();
+    (!lines.is_empty()).then(|| {
+        view! {
+            <div class="card-b part">
+                <h3>{tr!("node-heaviest")}</h3>
+                <ul class="plain-l">{lines}</ul>
+            </div>
+        }
+    })
+}
+
+/// The site of a dataset, and what the dataset is called.
+fn name_of(live: Live, dataset: DatasetId) -> Option<(SiteId, String)> {
+    live.sites.with_untracked(|sites| {
+        sites.values().find_map(|site| {
+            if site.files.id == dataset {
+                return Some((site.id, site.title.clone()));
+            }
+            let mut databases = site.databases.iter();
+            let database = databases.find(|database| database.dataset.id == dataset)?;
+            let name = database.name.to_string();
+            Some((site.id, tr!("why-database", database = name)))
+        })
+    })
 }

@@ -9,7 +9,8 @@ use crate::live::{Live, use_live};
 use crate::move_text;
 use crate::refusal::problem_text;
 use crate::tr;
-use hwc_api::moves::{MovePhase, MoveProgress, MoveReceipt};
+use hwc_api::ids::DatasetId;
+use hwc_api::moves::{MovePhase, MoveProgress, MoveReason, MoveReceipt};
 use hwc_api::v1::MoveView;
 use leptos::prelude::*;
 
@@ -24,7 +25,8 @@ pub fn ReceiptTable(
     ended: Signal<Vec<MoveView<MoveReceipt>>>,
     /// What is said where there are none.
     none: String,
-    /// Whether they left different nodes at different times, which is shown then.
+    /// Whether they left different nodes at different times, and for different reasons, which is
+    /// shown then.
     #[prop(optional)]
     has_from: bool,
 ) -> impl IntoView {
@@ -75,18 +77,26 @@ pub fn ReceiptTable(
     .into_any()
 }
 
-/// What moves, as a link to its site while that is in sight.
-fn titled<T>(live: Live, view: &MoveView<T>, what: String) -> AnyView {
+/// What moves, as a link to its site while that is in sight; and why, where moves have many reasons.
+fn what<T>(
+    live: Live,
+    view: &MoveView<T>,
+    dataset: DatasetId,
+    reason: Option<MoveReason>,
+) -> impl IntoView + use<T> {
+    let name = move_text::what(live, view, dataset);
     let site = view
         .site
         .filter(|site| live.sites.with(|sites| sites.contains_key(site)));
-    match site {
+    let title = match site {
         Some(site) => {
-            view! { <a class="t wraps" href=format!("/sites/{site}")><bdi>{what}</bdi></a> }
+            view! { <a class="b t wraps" href=format!("/sites/{site}")><bdi>{name}</bdi></a> }
                 .into_any()
         }
-        None => view! { <bdi class="wraps">{what}</bdi> }.into_any(),
-    }
+        None => view! { <bdi class="b wraps">{name}</bdi> }.into_any(),
+    };
+    let why = reason.map(|reason| view! { <small>{move_text::reason(live, reason)}</small> });
+    view! { <td><div class="two">{title} {why}</div></td> }
 }
 
 /// A move under way.
@@ -110,7 +120,7 @@ fn moving(live: Live, view: &MoveView<MoveProgress>, has_from: bool) -> impl Int
     };
     view! {
         <tr>
-            <td class="b">{titled(live, view, move_text::what(live, view, progress.dataset))}</td>
+            {what(live, view, progress.dataset, has_from.then_some(progress.reason))}
             {has_from
                 .then(|| view! { <td data-l=tr!("column-from")><bdi>{view.from.name.to_string()}</bdi></td> })}
             <td data-l=tr!("column-to")><bdi>{view.to.name.to_string()}</bdi></td>
@@ -140,7 +150,7 @@ fn over(live: Live, view: &MoveView<MoveReceipt>, has_from: bool) -> impl IntoVi
     };
     view! {
         <tr>
-            <td class="b">{titled(live, view, move_text::what(live, view, report.dataset))}</td>
+            {what(live, view, report.dataset, has_from.then_some(report.reason))}
             {has_from
                 .then(|| view! { <td data-l=tr!("column-from")><bdi>{view.from.name.to_string()}</bdi></td> })}
             <td data-l=tr!("column-to")><bdi>{node}</bdi></td>

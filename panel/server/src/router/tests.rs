@@ -54,6 +54,13 @@ impl Table {
                 .field("domain")
                 .detail("a.example")),
             "DELETE /api/v1/session" => Ok(json!({})),
+            "GET /api/v1/apps" => Ok(json!([{
+                "app": "wordpress", "title": "WordPress", "summary": "x", "homepage": "https://a.example",
+                "version": "6.8", "archive_bytes": 9, "needs_database": true, "is_available": true,
+            }])),
+            "POST /api/v1/sites/4/apps" => Err(Problem::new(ProblemCode::PasswordWeak, "short")
+                .field("admin_password")
+                .detail("10")),
             _other => Err(Problem::new(ProblemCode::NotFound, "nothing")),
         }
     }
@@ -358,6 +365,26 @@ async fn what_was_refused_comes_back_at_its_field() {
     assert!(page.page().contains("a.example belongs to a site already."));
     assert!(page.page().contains(r#"aria-invalid="true""#));
     assert!(page.page().contains(r#"value="a.example""#));
+}
+
+#[tokio::test]
+async fn a_weak_password_of_an_app_is_refused_at_its_field_and_nowhere_else() {
+    let panel = panel();
+    let form = "site=4&app=wordpress&title=Books&admin_login=ada&admin_email=ada%40a.example\
+                &admin_password=tooshort&language=en_US";
+    let from = "/sites/4/apps/wordpress";
+    let got = panel.post("/do/install-app", from, &[MARA], form).await;
+    let path = got
+        .location
+        .strip_prefix("https://panel.example")
+        .expect("the page it was on");
+    let page = panel.get(path, &[MARA]).await;
+    let refusal = "This password is too easy to guess. Take at least 10 characters.";
+    let (before, after) = page.page().split_once(refusal).expect("it is said");
+    assert!(before.contains(r#"id="admin_password-error""#));
+    assert!(!after.contains(refusal));
+    assert!(page.page().contains(r#"value="Books""#));
+    assert!(!page.page().contains("tooshort"));
 }
 
 #[tokio::test]

@@ -89,7 +89,12 @@ fn row(is_me: bool, account: AccountView) -> impl IntoView {
     let role = account.role;
     // Limits bind customers only.
     let used_of = move |label: String, used: u32, limit: u32| match role {
-        Role::Administrator => format::number(used.into()).into_any(),
+        Role::Administrator => view! {
+            {format::number(used.into())}
+            " "
+            <small class="muted">{tr!("account-unlimited")}</small>
+        }
+        .into_any(),
         Role::Customer => view! {
             <Meter
                 label

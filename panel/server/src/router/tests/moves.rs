@@ -31,7 +31,8 @@ pub(super) fn answer(call: &str) -> Result<Value, Problem> {
             "drain": {"by": 1, "since": 0, "note": "new <kernel>", "may_lack_copies": false},
             "moved": 31, "live_left": 16, "copies_left": 94, "copies_left_bytes": 212_000_000_000_u64,
             "lacking_copies": 0, "is_done": false, "held": 1906, "longest_wait_ms": 610, "failed": 0,
-            "remaining_ms": 240_000,
+            "remaining_ms": 240_000, "done_at": 1_795_357_500_000_i64,
+            "copies": [{"copies": 3, "datasets": 641}, {"copies": 2, "datasets": 61}],
         })),
         "POST /api/v1/nodes/2/drain" => {
             Err(Problem::new(ProblemCode::TooFewCopies, "too few").detail("3"))
@@ -105,9 +106,15 @@ fn ended() -> Value {
 
 fn explanation() -> Value {
     json!({"site": 4, "datasets": [{
-        "dataset": 1, "by": 1, "state": "live", "epoch": Epoch::NONE, "obstacle": "cool-down", "decisions": [],
+        "dataset": 1, "by": 1, "state": "live", "epoch": Epoch::NONE, "obstacle": "cool-down",
+        "decisions": [{
+            "at": 9, "by": 1, "dataset": 1, "outcome": {"stay": {"obstacle": "no-target"}},
+            "candidates": [{
+                "node": 3, "score": null, "unfit": "full", "has_copy": false, "load_percent": 12, "free_bytes": 9,
+            }],
+        }],
         "candidates": [{
-            "node": 2, "score": 1, "unfit": null, "has_copy": true, "load_percent": 38, "free_bytes": 9,
+            "node": 2, "score": 40_038, "unfit": null, "has_copy": true, "load_percent": 38, "free_bytes": 9,
         }],
     }]})
 }
@@ -132,6 +139,9 @@ async fn a_site_shows_its_move_its_receipt_and_why_it_is_where_it_is() {
         "145 waited, longest 0.47 s, none failed",
         "it moved not long ago",
         "yes, has a copy",
+        "40,038",
+        "The nodes that were weighed",
+        "not enough room",
     ];
     assert_says(&got, &texts);
     assert!(got.body.contains(r#"http-equiv="refresh""#));
@@ -150,6 +160,11 @@ async fn a_move_hides_no_installation_and_says_who_asked_and_that_a_restart_ende
     assert_says(&got, &texts);
     let job = panel.get("/sites/4/jobs/5", &[JUN]).await;
     assert_says(&job, &["Mara Thiele asked for it", restarted]);
+    // Its receipt may still be on its way; an installation has none.
+    let refresh = r#"http-equiv="refresh""#;
+    assert!(job.body.contains(refresh));
+    let installation = panel.get("/sites/4/jobs/3", &[JUN]).await;
+    assert!(!installation.body.contains(refresh));
     let german = panel
         .get("/sites/4", &[JUN, ("accept-language", "de")])
         .await;
@@ -221,6 +236,9 @@ async fn a_drain_shows_its_numbers_steps_and_receipts() {
         "1,906",
         "longest 0.61 s",
         "4 min",
+        "14:25 UTC",
+        "641 with 3 copies",
+        "61 with 2 copies",
         "31 / 47",
         "94 copies to go, 212 GB",
         "sending ahead, 45 %",
