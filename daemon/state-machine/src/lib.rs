@@ -93,6 +93,7 @@ mod ownership;
 mod peers;
 pub mod placement;
 mod planner;
+mod relations;
 mod row;
 mod size;
 mod small_map;

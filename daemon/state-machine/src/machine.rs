@@ -10,6 +10,7 @@ use crate::moves::{MoveStatus, Refused};
 use crate::ownership::{Context, Counters, Ownership};
 use crate::peers::Peers;
 use crate::planner::{MoveOrder, Order, Output, Planner, View};
+use crate::relations::Relations;
 use crate::status::DatasetStatus;
 use crate::time::Millis;
 use crate::timers::Timers;
@@ -47,6 +48,9 @@ pub struct StateMachine {
     my_join_index: u64,
     peers: Peers,
     datasets: Datasets,
+    /// None: to be gathered.
+    #[serde(skip)]
+    relations: Option<Relations>,
     deadlines: BTreeSet<(Millis, DatasetId)>,
     counters: Counters,
     planner: Planner,
@@ -69,6 +73,7 @@ impl StateMachine {
             my_join_index: 0,
             peers: Peers::default(),
             datasets: Datasets::default(),
+            relations: None,
             deadlines: BTreeSet::new(),
             counters: Counters::default(),
             planner: Planner::default(),
@@ -98,21 +103,17 @@ impl StateMachine {
             }
             Event::PeerAlive { node } => {
                 self.peers.alive(node, now);
-                self.settle_all(now, &mut actions);
+                self.settle_own(now, &mut actions);
             }
             Event::PeerSuspect { node } => {
                 self.peers.suspect(node);
-                for (_, ownership) in self.datasets.iter_mut() {
-                    ownership.forget_peer(node);
-                }
-                self.settle_all(now, &mut actions);
+                self.tell_of(node, |ownership| ownership.forget_peer(node));
+                self.settle_own(now, &mut actions);
             }
             Event::RecordsHeard { node, boot } => {
                 self.peers.board_heard(node, boot);
-                for (_, ownership) in self.datasets.iter_mut() {
-                    ownership.board_heard(node, boot);
-                }
-                self.settle_all(now, &mut actions);
+                self.tell_of(node, |ownership| ownership.board_heard(node, boot));
+                self.settle_own(now, &mut actions);
             }
             Event::Cluster(facts) => {
                 self.with_planner(now, &mut actions, |planner, view, _| {
@@ -242,7 +243,8 @@ impl StateMachine {
             self.datasets
                 .insert(item.dataset, Ownership::found_on_disk(item));
         }
-        self.settle_all(now, actions);
+        self.relations = None;
+        self.settle_own(now, actions);
     }
 
     fn learn_registry(&mut self, now: Millis, view: RegistryView, actions: &mut Vec<Action>) {
@@ -292,6 +294,10 @@ impl StateMachine {
         actions: &mut Vec<Action>,
     ) {
         self.datasets.heard_of(dataset);
+        if let (DatasetEvent::Record { from, .. }, Some(relations)) = (&event, &mut self.relations)
+        {
+            relations.note_shown(*from, dataset);
+        }
         if let DatasetEvent::MoveTo { node, reason } = event {
             self.with_planner(now, actions, |planner, view, output| {
                 planner.ask(dataset, node, reason, view, output);
@@ -341,10 +347,25 @@ impl StateMachine {
         has_orders
     }
 
-    fn settle_all(&mut self, now: Millis, actions: &mut Vec<Action>) {
-        let all: Vec<_> = self.datasets.keys().copied().collect();
-        for dataset in all {
+    fn relations(&mut self) -> &mut Relations {
+        let (datasets, me) = (&self.datasets, self.me.node);
+        self.relations
+            .get_or_insert_with(|| Relations::gather(datasets, me))
+    }
+
+    /// Settles whatever this node has a say in, the only datasets that its peers matter to.
+    fn settle_own(&mut self, now: Millis, actions: &mut Vec<Action>) {
+        for dataset in self.relations().own() {
             self.settle(now, dataset, actions);
+        }
+    }
+
+    /// Something happened to a peer: every dataset of which it may have shown anything is told.
+    fn tell_of(&mut self, node: NodeId, tell: impl Fn(&mut Ownership)) {
+        for dataset in self.relations().known_of(node) {
+            if let Some(ownership) = self.datasets.get_mut(&dataset) {
+                tell(ownership);
+            }
         }
     }
 
@@ -404,6 +425,9 @@ impl StateMachine {
         if let Some(at) = ownership.wake_at() {
             self.deadlines.insert((at, dataset));
         }
+        if let Some(relations) = &mut self.relations {
+            relations.note_own(dataset, !ownership.is_foreign(self.me.node));
+        }
         let serves = ownership.serving();
         if let Some(epoch) = serves.filter(|_| serves != served_before) {
             self.note_claim(now, dataset, epoch, actions);
@@ -441,3 +465,6 @@ enum Depth {
     /// And it is looked for what should be planned.
     Decide,
 }
+
+#[cfg(test)]
+mod tests;

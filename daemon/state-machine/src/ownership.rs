@@ -322,6 +322,16 @@ impl Ownership {
             || self.operation.is_some()
     }
 
+    /// Whether this node has, and had, nothing to do with the dataset: settling it changes nothing,
+    /// whatever becomes of its holders.
+    pub(crate) fn is_foreign(&self, me: NodeId) -> bool {
+        !self.is_holder(me)
+            && self.shown.is_none()
+            && self.routed.is_none()
+            && self.retained.is_none()
+            && self.wake_at.is_none()
+    }
+
     /// Whether the registry wants `node` to hold a copy.
     fn is_member(&self, node: NodeId) -> bool {
         self.members().contains(&node)

@@ -94,6 +94,11 @@ impl Ownership {
         })
     }
 
+    /// The peers of which anything is remembered.
+    pub(crate) fn viewed(&self) -> impl Iterator<Item = NodeId> {
+        self.views.iter().map(|(node, _)| *node)
+    }
+
     /// The peer was declared unreachable: what it showed is kept, but not judged by until its
     /// board is known to be complete again.
     pub(crate) fn forget_peer(&mut self, node: NodeId) {
