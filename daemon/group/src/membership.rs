@@ -30,6 +30,7 @@ mod timers;
 
 pub use self::core::{Input, MembershipConfig, MembershipCore, Output};
 pub use evidence::{DownReason, Sign};
+pub use hwc_runtime::clock::Moment;
 
 use crate::datagram::Refusal;
 use crate::identity::{Me, Start};
@@ -40,7 +41,7 @@ use crate::transport::BindError;
 use bytes::Bytes;
 use hwc_api::ids::NodeId;
 use hwc_api::v1::NodeHealth;
-use hwc_runtime::clock::{Clock, Moment};
+use hwc_runtime::clock::Clock;
 use hwc_runtime::lifecycle::Tasks;
 use std::collections::BTreeMap;
 use std::fmt;

@@ -16,17 +16,24 @@ pub struct SeededBug {
 
 macro_rules! seeded {
     ($($bug:ident),+ $(,)?) => {
-        &[$({
+        /// All rules that can be broken.
+        pub const ALL: &[SeededBug] = &[$({
             fn brain(node: NodeId, timers: Timers) -> StateMachine {
                 StateMachine::new(node, timers).with_bugs([Bug::$bug])
             }
-            SeededBug { name: stringify!($bug), brain }
-        }),+]
+            SeededBug { name: name(Bug::$bug), brain }
+        }),+];
+
+        /// What a rule is called. Not compiled where one of the brain's is missing in the list.
+        const fn name(bug: Bug) -> &'static str {
+            match bug {
+                $(Bug::$bug => stringify!($bug)),+
+            }
+        }
     };
 }
 
-/// All rules that can be broken.
-pub const ALL: &[SeededBug] = seeded![
+seeded![
     NoFenceOnGap,
     EpochNotCompared,
     ParentNotChecked,

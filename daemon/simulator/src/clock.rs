@@ -29,8 +29,9 @@ impl NodeClock {
     /// What the monotonic clock shows.
     #[must_use]
     pub fn millis(&self, now: Moment) -> Millis {
-        let true_us = i128::from(now.micros());
-        let shown_us = true_us + true_us * i128::from(self.drift_ppm) / 1_000_000;
+        // A run lasts some hours: products of microseconds and millionths have room.
+        let true_us = i64::try_from(now.micros()).unwrap_or(i64::MAX);
+        let shown_us = true_us + true_us.saturating_mul(self.drift_ppm) / 1_000_000;
         let shown_ms = u64::try_from(shown_us / 1_000).unwrap_or_default();
         Millis(self.first.saturating_add(shown_ms))
     }
@@ -38,9 +39,12 @@ impl NodeClock {
     /// The first moment at which the monotonic clock shows at least `millis`.
     #[must_use]
     pub fn moment_of(&self, millis: Millis) -> Moment {
-        let shown_us = i128::from(millis.0.saturating_sub(self.first)) * 1_000;
-        let rate = 1_000_000 + i128::from(self.drift_ppm);
-        let true_us = (shown_us * 1_000_000 + rate - 1) / rate.max(1);
+        let shown_ms = i64::try_from(millis.0.saturating_sub(self.first)).unwrap_or(i64::MAX);
+        let rate = 1_000_000 + self.drift_ppm;
+        let true_us = shown_ms
+            .saturating_mul(1_000_000_000)
+            .saturating_add(rate - 1)
+            / rate.max(1);
         let true_ms = u64::try_from((true_us + 999) / 1_000).unwrap_or(u64::MAX);
         Moment::at_millis(true_ms)
     }

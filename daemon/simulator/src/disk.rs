@@ -11,8 +11,6 @@ use std::collections::{BTreeMap, BTreeSet};
 pub struct Disk {
     /// Per dataset.
     pub datasets: BTreeMap<DatasetId, DatasetOnDisk>,
-    /// The number of the daemon's last start.
-    pub starts: u64,
 }
 
 /// One dataset on a node's disk.

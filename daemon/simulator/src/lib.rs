@@ -1,19 +1,21 @@
 //! Many brains, virtual time, faults, seeds.
 //!
-//! A [`World`] is a cluster: the real brain of every node (`hwc-state-machine`), and made-up disks,
-//! network, failure detectors, boards, registry, streams and visitors around it, driven by one queue
-//! of happenings in virtual time. Everything that is drawn comes from a seed, so that a run can be
-//! had again. [`chaos`] draws faults and orders, [`campaign`] runs many seeds, [`scenario`] plays
-//! written scripts, `hwc-simulate` is the program for it all.
+//! A [`World`] is a cluster: of every node the real brain (`hwc-state-machine`) and the real group
+//! (`hwc-group`'s cores: membership with foca, and the state exchange), and a made-up network,
+//! registry, disks, streams and visitors around them, driven by one queue of happenings in virtual
+//! time. Everything that is drawn comes from a seed, so that a run can be had again. [`chaos`] draws
+//! faults and orders, [`campaign`] runs many seeds, [`scenario`] plays written scripts,
+//! `hwc-simulate` is the program for it all.
 //!
-//! The detectors and boards here are not `hwc-group`'s: these count seconds of silence, and lose,
-//! double, delay and reorder what nodes show, which the real exchange never does. `hwc-group` tests
-//! its cores itself.
+//! Datagrams of the group are lost, doubled, late and overtaken; streams of the boards keep their
+//! order, are late where something was lost, and break. Left out is what lies below the cores:
+//! sealing, TLS and sockets. What SWIM hardly ever does by itself, call a node dead that everybody
+//! reaches, is done to brains all the same, as a fault ([`World::mistake`]).
 //!
 //! # What is checked
 //! After every step, where the one thing that changed is looked at; every second of virtual time
-//! ("watch"); at the end, after everything healed, under several schedules ("rest"), one of which
-//! lets all act upon what the others showed a round ago.
+//! ("watch"); whenever everything healed, up to three times a run ("rest"), at times with all acting
+//! upon what the others showed a round ago.
 //!
 //! | | what | where |
 //! |---|---|---|

@@ -32,6 +32,8 @@ pub struct Weather {
     pub loss: f64,
     /// Chance that something arrives twice.
     pub repeat: f64,
+    /// Chance, with every frame, that a stream of the boards breaks.
+    pub breaks: f64,
     /// Chance that something is overtaken: it takes up to `straggle_by` longer.
     pub straggle: f64,
     /// How late the late ones are.
@@ -48,6 +50,7 @@ impl Weather {
             latency: (ms(1), ms(3)),
             loss: 0.0,
             repeat: 0.0,
+            breaks: 0.0,
             straggle: 0.0,
             straggle_by: ms(0),
             bytes_per_s: 100_000_000,

@@ -9,15 +9,17 @@ mod executor;
 mod facts;
 mod faults;
 mod gates;
+mod group;
 mod happening;
+mod links;
 mod node;
 mod orders;
+mod parcels;
 mod requests;
 mod rest;
 mod rows;
 mod settings;
 mod setup;
-mod simple;
 mod streams;
 mod watch;
 
@@ -37,25 +39,26 @@ use happening::{ForNode, Happening};
 use hwc_api::ids::{DatasetId, NodeId};
 use hwc_api::ownership::Epoch;
 use hwc_state_machine::{Action, DatasetEvent, Event, Millis, StateMachine};
+use links::Links;
 use node::{Node, Running};
 use requests::Requests;
 use std::collections::BTreeMap;
 use std::time::Duration;
 use watch::Watch;
 
-/// The simple detectors look this often.
-const DETECT_EVERY: Duration = ms(250);
 /// The registry is looked after this often.
 const SETTINGS_EVERY: Duration = ms(250);
 /// What takes time is looked at this often.
 const WATCH_EVERY: Duration = seconds(1);
 
 /// A cluster in virtual time.
-#[derive(Clone)]
 pub struct World {
     schedule: Schedule<Happening>,
     dice: Dice,
     network: Network,
+    links: Links,
+    /// What boards show is under way for so much longer: all act upon what the others showed then.
+    board_lag: Duration,
     nodes: BTreeMap<NodeId, Node>,
     registry: Registry,
     demands: BTreeMap<DatasetId, Demand>,
@@ -93,6 +96,8 @@ impl World {
             schedule: Schedule::default(),
             dice: Dice::new(setup.seed, 0),
             network: Network::new(setup.weather),
+            links: Links::default(),
+            board_lag: Duration::ZERO,
             nodes: BTreeMap::new(),
             registry: Registry::default(),
             demands: BTreeMap::new(),
@@ -113,7 +118,6 @@ impl World {
             world.boot(id);
         }
         for (delay, happening) in [
-            (ms(1), Happening::Detect),
             (ms(2), Happening::Settings),
             (WATCH_EVERY, Happening::Watch),
         ] {
@@ -231,10 +235,8 @@ impl World {
     fn happen(&mut self, happening: Happening) {
         match happening {
             Happening::ToNode { node, start, what } => self.happen_to_node(node, start, what),
-            Happening::Detect => {
-                self.detect();
-                self.schedule.after(DETECT_EVERY, Happening::Detect);
-            }
+            Happening::Frame { link, frame } => self.frame_arrives(link, frame),
+            Happening::HeldFrames(link) => self.held_frames(link),
             Happening::Settings => {
                 self.look_after_settings();
                 self.schedule.after(SETTINGS_EVERY, Happening::Settings);
@@ -256,17 +258,27 @@ impl World {
         if node.start != start || node.running.is_none() {
             return;
         }
+        let now = self.schedule.now();
         if node.frozen_since.is_some() {
             node.deferred.push(what);
             return;
         }
         match what {
             ForNode::Tick => {
-                if let Some(running) = &mut node.running {
+                let Some(running) = &mut node.running else {
+                    return;
+                };
+                // Otherwise an earlier deadline has come up, and its tick was this one's, too.
+                if running.tick_at.is_some_and(|at| at <= now) {
                     running.tick_at = None;
+                    self.tell(id, Event::Tick);
                 }
-                self.tell(id, Event::Tick);
             }
+            ForNode::GroupTick => self.tick_group(id),
+            ForNode::Datagram { from, content } => self.datagram_arrives(id, from, content),
+            ForNode::Board(input) => self.tell_board(id, input),
+            ForNode::Dialled(to) => self.dialled(id, to),
+            ForNode::MistakeEnds(peer) => self.mistake_ends(id, peer),
             ForNode::Parcel {
                 from,
                 connection,
@@ -279,8 +291,6 @@ impl World {
             ForNode::Prune => self.prune(id),
             ForNode::Settings => self.learn_settings(id),
             ForNode::Facts => self.tell_facts(id),
-            ForNode::Flush => self.flush(id),
-            ForNode::AskForBoards => self.ask_for_boards(id),
         }
     }
 

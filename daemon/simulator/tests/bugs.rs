@@ -12,15 +12,15 @@ use std::time::Duration;
 
 /// Broken rules that chance meets soon, and a seed shortly before the first that notices.
 const BY_SEEDS: &[(&str, u64)] = &[
-    ("NoFenceOnGap", 25),
-    ("EpochNotCompared", 31),
+    ("NoFenceOnGap", 13),
+    ("EpochNotCompared", 3),
     ("ParentNotChecked", 3),
     ("SeenNotPersisted", 0),
     ("LoserNotFiled", 1),
-    ("NoRound", 19),
+    ("NoRound", 6),
     ("AcknowledgedWithoutFence", 1),
-    ("NoContest", 1),
-    ("SendingNotKept", 0),
+    ("NoContest", 3),
+    ("SendingNotKept", 3),
 ];
 /// A rule that is broken is noticed within so many seeds.
 const SEEDS: u64 = 60;

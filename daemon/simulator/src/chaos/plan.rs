@@ -57,11 +57,14 @@ impl Plan {
         };
         let few_to_many = [2, 2, 3, 3, 3, 4, 4, 5, 6, 7, 9];
         let drawn = dice.pick(&few_to_many).copied().unwrap_or(3);
-        let is_wan = dice.happens(0.15);
+        let nodes = nodes.unwrap_or(drawn);
+        // Streams of a full mesh give signs of life: in a larger cluster at the pace of a LAN they
+        // are nearly all that a run would consist of.
+        let is_wan = dice.happens(if nodes <= 4 { 0.5 } else { 0.9 });
         let tempo = if is_wan { Tempo::wan() } else { Tempo::lan() };
         Self {
             kind,
-            nodes: nodes.unwrap_or(drawn),
+            nodes,
             sites: u32::try_from(dice.number(1..=4)).unwrap_or(1),
             zones: dice.number(1..=3),
             weather: weather(kind, is_wan, dice),
@@ -105,9 +108,15 @@ fn weather(kind: Kind, is_wan: bool, dice: &mut Dice) -> Weather {
         Kind::Calm => 60,
         Kind::Swarm => 2_000,
     };
+    // More loss than this makes detectors err, which is a fault.
+    let (losses, breaks): (&[f64], &[f64]) = match kind {
+        Kind::Calm => (&[0.0, 0.0, 0.01], &[0.0]),
+        Kind::Swarm => (&[0.0, 0.0, 0.01, 0.05, 0.3], &[0.0, 0.0, 0.0001, 0.005]),
+    };
     Weather {
         latency,
-        loss: *dice.pick(&[0.0, 0.0, 0.01, 0.05, 0.3]).unwrap_or(&0.0),
+        loss: *dice.pick(losses).unwrap_or(&0.0),
+        breaks: *dice.pick(breaks).unwrap_or(&0.0),
         repeat: *dice.pick(&[0.0, 0.02, 0.2]).unwrap_or(&0.0),
         straggle: *dice.pick(&[0.0, 0.02, 0.2]).unwrap_or(&0.0),
         straggle_by: ms(dice.number(10..=latest_ms)),

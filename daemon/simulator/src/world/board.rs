@@ -1,11 +1,13 @@
 //! What nodes show each other, and what a node makes of it: routes, reports, moves.
 
+use bytes::Bytes;
 use hwc_api::balancing::NodeLoad;
 use hwc_api::ids::{DatasetId, NodeId};
 use hwc_api::ownership::{Epoch, HolderRecord, HolderState, RouteRecord};
 use hwc_state_machine::MoveFacts;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 
 /// One thing that a node shows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -20,6 +22,35 @@ pub(super) enum Key {
     Move(DatasetId),
 }
 
+/// As the board knows it.
+impl fmt::Display for Key {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Node => f.write_str("node"),
+            Self::Holder(dataset) => write!(f, "holder/{dataset}"),
+            Self::Route(dataset) => write!(f, "route/{dataset}"),
+            Self::Move(dataset) => write!(f, "move/{dataset}"),
+        }
+    }
+}
+
+impl Key {
+    /// Reads a key; none where it is not one of ours.
+    pub(super) fn parse(text: &str) -> Option<Self> {
+        if text == "node" {
+            return Some(Self::Node);
+        }
+        let (kind, dataset) = text.split_once('/')?;
+        let dataset = DatasetId(dataset.parse().ok()?);
+        match kind {
+            "holder" => Some(Self::Holder(dataset)),
+            "route" => Some(Self::Route(dataset)),
+            "move" => Some(Self::Move(dataset)),
+            _ => None,
+        }
+    }
+}
+
 /// What it shows under a key.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) enum Shown {
@@ -27,6 +58,18 @@ pub(super) enum Shown {
     Holder(Box<HolderRecord>),
     Route(RouteRecord),
     Move(MoveFacts),
+}
+
+impl Shown {
+    /// As it stands on the board.
+    pub(super) fn write(&self) -> Option<Bytes> {
+        postcard::to_stdvec(self).ok().map(Bytes::from)
+    }
+
+    /// Reads it.
+    pub(super) fn read(value: &[u8]) -> Option<Self> {
+        postcard::from_bytes(value).ok()
+    }
 }
 
 /// A node's report of itself.
@@ -109,5 +152,38 @@ impl Picture {
                 let is_open = route.is_open && route.state == HolderState::Live;
                 (*node, route.epoch, is_open)
             })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_shown_is_read_as_it_was_written() {
+        let dataset = DatasetId(7);
+        for key in [
+            Key::Node,
+            Key::Holder(dataset),
+            Key::Route(dataset),
+            Key::Move(dataset),
+        ] {
+            assert_eq!(Key::parse(&key.to_string()), Some(key));
+        }
+        for strange in ["", "nodes", "holder", "holder/", "holder/x", "job/7"] {
+            assert_eq!(Key::parse(strange), None, "{strange}");
+        }
+        let report = Shown::Node(NodeReport {
+            is_well: true,
+            cores: 8,
+            load: NodeLoad::default(),
+            memory_total_bytes: 2,
+            memory_available_bytes: 1,
+            pool_total_bytes: 4,
+            pool_free_bytes: 3,
+        });
+        let written = report.write().expect("written");
+        assert_eq!(Shown::read(&written), Some(report));
+        assert_eq!(Shown::read(&[250, 1]), None);
     }
 }

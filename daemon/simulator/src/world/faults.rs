@@ -1,5 +1,6 @@
 //! What fate does to the cluster.
 
+use super::group::GroupSide;
 use super::happening::ForNode;
 use super::node::{Hardware, Running};
 use super::{Temper, World};
@@ -29,15 +30,23 @@ impl World {
             return;
         };
         node.start += 1;
-        node.disk.starts += 1;
         node.frozen_since = None;
+        node.is_without_power = false;
         node.deferred.clear();
-        node.running = Some(Running::new(boot, brain));
+        let me = (id, node.start, boot);
+        let peers = self.peers_known_to(id);
+        let side = GroupSide::new(me, peers, &self.tempo.timing, self.dice.any());
+        if let Some(node) = self.nodes.get_mut(&id) {
+            node.running = Some(Running::new(brain, side));
+        }
         self.label_leftovers(id, boot);
         let inventory = self.inventory(id);
-        self.begin_exchange(id);
+        for peer in self.others(id) {
+            self.network.break_connection(id, peer);
+        }
         self.tell(id, Event::Booted { boot, inventory });
         self.tell_settings(id);
+        self.schedule_group(id);
         let pause = self.dice.span(self.temper.prune);
         self.tell_later(id, pause, ForNode::Prune);
     }
@@ -82,7 +91,7 @@ impl World {
     }
 
     /// Something went wrong just now.
-    fn note_fault(&mut self) {
+    pub(super) fn note_fault(&mut self) {
         self.truth.is_faulty = true;
         self.truth.last_fault = self.now();
     }
@@ -96,8 +105,16 @@ impl World {
         self.end_running(id);
     }
 
+    /// From here on the machine answers nothing at all.
+    fn switch_off(&mut self, id: NodeId) {
+        if let Some(node) = self.nodes.get_mut(&id) {
+            node.is_without_power = true;
+        }
+    }
+
     fn end_running(&mut self, id: NodeId) {
         self.remove_all_gates(id);
+        self.end_links(id);
         if let Some(node) = self.nodes.get_mut(&id) {
             node.running = None;
             node.frozen_since = None;
@@ -108,6 +125,7 @@ impl World {
 
     /// A node loses its power: what was written since the last snapshots is gone too.
     pub fn power_cut(&mut self, id: NodeId) {
+        self.switch_off(id);
         self.crash(id);
         if let Some(node) = self.nodes.get_mut(&id) {
             for on_disk in node.disk.datasets.values_mut() {
@@ -131,6 +149,7 @@ impl World {
 
     /// A node dies and comes back with this older image of its disk.
     pub fn replace_disk(&mut self, id: NodeId, disk: Disk) {
+        self.switch_off(id);
         self.crash(id);
         self.note(|| format!("{id} has another disk"));
         let Some(node) = self.nodes.get_mut(&id) else {
@@ -180,7 +199,6 @@ impl World {
         let disk = std::mem::take(&mut node.disk);
         self.truth.disks_lost.insert(id, self.schedule.now());
         self.lose_disk(disk);
-        self.forget_removed(id);
     }
 
     /// A node stands still.
@@ -207,7 +225,7 @@ impl World {
         let deferred = std::mem::take(&mut node.deferred);
         self.truth.last_fault = now;
         self.note(|| format!("{id} goes on after {} ms", length.as_millis()));
-        if length >= self.tempo.gap {
+        if length >= self.tempo.timing.freeze_limit {
             self.notice_gap(id, length);
         }
         for what in deferred {
@@ -218,12 +236,10 @@ impl World {
     /// Before anything else: nobody is let through, and the brain is told.
     fn notice_gap(&mut self, id: NodeId, length: Duration) {
         for peer in self.others(id) {
-            self.reconnect(id, peer);
+            self.network.break_connection(id, peer);
         }
         if let Some(running) = self.running(id) {
-            running.side.forget();
             running.had_gap = true;
-            running.picture.up.clear();
             running.picture.is_new = true;
             let served = running.gates.iter();
             let served: Vec<_> = served.map(|(id, gate)| (*id, gate.epoch)).collect();
@@ -275,17 +291,6 @@ impl World {
         }
     }
 
-    /// A node's detector wrongly declares another unreachable, for a while.
-    pub fn mistake(&mut self, id: NodeId, peer: NodeId, span: Duration) {
-        let until = self.now() + span;
-        if let Some(running) = self.running(id) {
-            running.side.mistake(peer, until);
-            self.note_fault();
-            self.truth.last_fault = until;
-            self.note(|| format!("{id} wrongly suspects {peer}"));
-        }
-    }
-
     /// A node's hardware gets better or worse.
     pub fn set_hardware(&mut self, id: NodeId, change: impl FnOnce(&mut Hardware)) {
         if let Some(node) = self.nodes.get_mut(&id) {
@@ -326,9 +331,14 @@ impl World {
         self.network.weather = weather;
     }
 
-    /// Everything that happens from here on is drawn anew.
-    pub fn reseed(&mut self, seed: u64) {
-        self.dice = crate::dice::Dice::new(seed, 1);
+    /// What boards show is under way for so much longer: all act upon what the others showed then.
+    pub fn set_board_lag(&mut self, lag: Duration) {
+        self.board_lag = lag;
+    }
+
+    /// After a rest, visitors come again as they like.
+    pub fn let_visitors_in(&mut self) {
+        self.requests.are_visitors_away = false;
     }
 
     /// The datasets that a node is live for.

@@ -1,10 +1,11 @@
 //! Everything that can happen in a run, and everything that travels between nodes.
 
-use super::board::{Key, Shown};
 use crate::time::Moment;
 use crate::truth::{Content, Point};
-use hwc_api::ids::{BootId, DatasetId, NodeId};
+use bytes::Bytes;
+use hwc_api::ids::{DatasetId, NodeId};
 use hwc_api::ownership::{Epoch, Lineage, SnapshotId};
+use hwc_group::board::{BoardInput, LinkId};
 use hwc_state_machine::{
     PeerMessage, PersistToken, ReplicateFailure, StreamId, StreamOffer, TransferId,
 };
@@ -19,8 +20,10 @@ pub(super) enum Happening {
         start: u32,
         what: ForNode,
     },
-    /// The simple detectors look.
-    Detect,
+    /// A frame, or the end of a stream of the boards, arrives at this end of it.
+    Frame { link: LinkId, frame: Option<Bytes> },
+    /// What is held back before a cut line is tried again.
+    HeldFrames(LinkId),
     /// The registry looks who leads; nodes fetch what they lack of it.
     Settings,
     /// An order arrives at the registry.
@@ -47,6 +50,16 @@ pub(super) struct Ordered {
 pub(super) enum ForNode {
     /// A deadline of the brain.
     Tick,
+    /// A deadline of the group.
+    GroupTick,
+    /// A datagram of another node's membership arrives, if the line is not cut.
+    Datagram { from: NodeId, content: Bytes },
+    /// Something happens to a stream of the board.
+    Board(BoardInput),
+    /// It turns out whether a stream to this node can be had.
+    Dialled(NodeId),
+    /// This peer is not wrongly called unreachable any longer.
+    MistakeEnds(NodeId),
     /// Something arrives from another node, if the connection is still the one it was sent over.
     Parcel {
         from: NodeId,
@@ -67,29 +80,11 @@ pub(super) enum ForNode {
     Settings,
     /// The brain is told of the cluster, if there is news; every so often in any case.
     Facts,
-    /// What this node shows goes out to the others.
-    Flush,
-    /// The executor asks its peers for what it lacks of their boards.
-    AskForBoards,
 }
 
 /// What travels over a connection.
 #[derive(Debug, Clone)]
 pub(super) enum Parcel {
-    AskForBoard,
-    /// All that a node shows.
-    Board {
-        boot: BootId,
-        start: u32,
-        shown: Rc<Vec<(Key, u64, Shown)>>,
-        /// The newest number given to anything on it.
-        newest: u64,
-    },
-    /// What changed on a node's board; none: it is not shown any more.
-    Changes {
-        start: u32,
-        changes: Rc<Vec<(Key, u64, Option<Shown>)>>,
-    },
     Message {
         dataset: DatasetId,
         message: PeerMessage,

@@ -1,14 +1,14 @@
 //! One made-up node: its disk, and while it runs, its brain and its executor's memory.
 
 use super::board::Picture;
+use super::group::GroupSide;
 use super::happening::{ForNode, Stream};
-use super::simple::SimpleSide;
 use crate::clock::NodeClock;
 use crate::disk::Disk;
 use crate::registry::Settings;
 use crate::time::Moment;
 use crate::truth::Point;
-use hwc_api::ids::{BootId, DatasetId, NodeId};
+use hwc_api::ids::{DatasetId, NodeId};
 use hwc_api::ownership::{Epoch, SnapshotId};
 use hwc_state_machine::{
     MoveStatus, PersistToken, PersistedRow, StateMachine, StreamId, TransferId,
@@ -17,7 +17,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
 /// One node.
-#[derive(Clone)]
 pub(super) struct Node {
     pub(super) disk: Disk,
     /// The registry as far as it has come here; it is on disk.
@@ -30,6 +29,8 @@ pub(super) struct Node {
     pub(super) frozen_since: Option<Moment>,
     /// What came while it stood still.
     pub(super) deferred: Vec<ForNode>,
+    /// While it is down: nothing of it answers. Otherwise its kernel refuses connections.
+    pub(super) is_without_power: bool,
     /// It was taken out of the cluster for good.
     pub(super) is_removed: bool,
 }
@@ -61,9 +62,7 @@ impl Hardware {
 }
 
 /// The memory of a running node.
-#[derive(Clone)]
 pub(super) struct Running {
-    pub(super) boot: BootId,
     pub(super) brain: StateMachine,
     pub(super) gates: BTreeMap<DatasetId, Gate>,
     /// Datasets whose services are being stopped.
@@ -87,7 +86,7 @@ pub(super) struct Running {
     pub(super) waiting: BTreeMap<DatasetId, Vec<u64>>,
     /// Moves from here, as the brain told of them last.
     pub(super) moves: BTreeMap<DatasetId, MoveStatus>,
-    pub(super) side: SimpleSide,
+    pub(super) side: GroupSide,
 }
 
 /// What the executor serves.
@@ -150,6 +149,7 @@ impl Node {
             running: None,
             frozen_since: None,
             deferred: Vec::new(),
+            is_without_power: false,
             is_removed: false,
         }
     }
@@ -160,9 +160,8 @@ impl Node {
 }
 
 impl Running {
-    pub(super) fn new(boot: BootId, brain: StateMachine) -> Self {
+    pub(super) fn new(brain: StateMachine, side: GroupSide) -> Self {
         Self {
-            boot,
             brain,
             gates: BTreeMap::new(),
             fencing: BTreeSet::new(),
@@ -180,7 +179,7 @@ impl Running {
             picture: Picture::default(),
             waiting: BTreeMap::new(),
             moves: BTreeMap::new(),
-            side: SimpleSide::default(),
+            side,
         }
     }
 

@@ -3,7 +3,7 @@
 use super::{DatasetId, NodeId, Temper, World};
 use crate::network::Weather;
 use crate::registry::Order;
-use crate::time::{ms, seconds};
+use crate::time::seconds;
 use crate::truth::Point;
 use hwc_api::balancing::Balancing;
 use hwc_state_machine::Phase;
@@ -45,7 +45,8 @@ pub struct RestReport {
 }
 
 impl World {
-    /// Mends everything and waits until the cluster is at rest; then everything must answer.
+    /// Mends everything and waits until the cluster is at rest, under a schedule of its own; then
+    /// everything must answer.
     ///
     /// # Errors
     /// What is still wrong when the time is over, or the invariant that was violated.
@@ -400,17 +401,5 @@ impl World {
             )),
             None => Ok(hash),
         }
-    }
-
-    /// Another world that goes on from here with other chance: another fair schedule.
-    #[must_use]
-    pub fn fork(&self, schedule: u64) -> Self {
-        let mut fork = self.clone();
-        fork.reseed(schedule);
-        if schedule % 3 == 1 {
-            // All act upon what the others showed a round ago.
-            fork.tempo.batch = (ms(200), ms(200));
-        }
-        fork
     }
 }

@@ -158,6 +158,7 @@ impl World {
             return;
         }
         node.settings = newest;
+        self.follow_peers(id);
         self.tell_settings(id);
     }
 

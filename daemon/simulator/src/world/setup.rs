@@ -4,6 +4,7 @@ use crate::chronicle::Verbosity;
 use crate::network::Weather;
 use crate::time::ms;
 use hwc_api::ids::NodeId;
+use hwc_group::profile::{Profile, Timing};
 use hwc_state_machine::{StateMachine, Timers};
 use std::time::Duration;
 
@@ -34,14 +35,8 @@ pub struct Setup {
 pub struct Tempo {
     /// Those of the brain.
     pub timers: Timers,
-    /// The failure detector declares a silent node unreachable after this long.
-    pub declare: Duration,
-    /// A standstill this long is noticed as a gap. Shorter than `declare`.
-    pub gap: Duration,
-    /// Changes of a board within about this time travel together.
-    pub batch: (Duration, Duration),
-    /// Boards are exchanged whole this often, besides changes.
-    pub anti_entropy: Duration,
+    /// Those of the group.
+    pub timing: Timing,
     /// A new leader of the registry is elected within this time.
     pub election: Duration,
 }
@@ -52,10 +47,7 @@ impl Tempo {
     pub const fn lan() -> Self {
         Self {
             timers: Timers::lan(),
-            declare: ms(4_000),
-            gap: ms(1_500),
-            batch: (ms(1), ms(20)),
-            anti_entropy: ms(5_000),
+            timing: Profile::Lan.timing(),
             election: ms(1_500),
         }
     }
@@ -65,10 +57,7 @@ impl Tempo {
     pub const fn wan() -> Self {
         Self {
             timers: Timers::wan(),
-            declare: ms(15_000),
-            gap: ms(4_000),
-            batch: (ms(20), ms(250)),
-            anti_entropy: ms(20_000),
+            timing: Profile::Wan.timing(),
             election: ms(5_000),
         }
     }

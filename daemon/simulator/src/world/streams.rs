@@ -418,14 +418,6 @@ impl World {
 
     pub(super) fn receive(&mut self, id: NodeId, from: NodeId, parcel: Parcel) {
         match parcel {
-            Parcel::AskForBoard => self.send_board(id, from),
-            Parcel::Board {
-                boot,
-                start,
-                shown,
-                newest,
-            } => self.take_board(id, from, (boot, start), &shown, newest),
-            Parcel::Changes { start, changes } => self.take_changes(id, from, start, &changes),
             Parcel::Message { dataset, message } => {
                 self.tell_dataset(id, dataset, DatasetEvent::Message { from, message });
             }

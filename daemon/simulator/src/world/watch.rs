@@ -5,6 +5,7 @@ use crate::network::Lane;
 use crate::time::{Moment, seconds};
 use hwc_api::ids::{DatasetId, NodeId};
 use hwc_api::time::WallTime;
+use hwc_group::profile::Timing;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
@@ -205,11 +206,19 @@ impl World {
 }
 
 impl super::Tempo {
-    /// Two nodes that reach each other again notice, ask for each other's boards, and one stops:
-    /// the detector looks, the whole board is asked for anew, records and fences take their time.
+    /// Two nodes that reach each other again notice, hear what the other shows, and one stops.
     #[must_use]
     pub fn fencing_bound(&self) -> Duration {
-        self.declare + self.anti_entropy * 3 + seconds(20)
+        self.meeting_bound() + seconds(20)
+    }
+
+    /// Nodes that reach each other again know each other's boards: what is cut is noticed, whoever
+    /// is missing is knocked at and dialled ever more rarely, and what was lost is asked for.
+    fn meeting_bound(&self) -> Duration {
+        let Timing {
+            membership, board, ..
+        } = self.timing;
+        membership.declare_after + membership.knock_max + board.redial_max + board.digest_every
     }
 
     /// The slowest takeover: the detector declares, a node that met nobody listens for long, it
@@ -218,6 +227,6 @@ impl super::Tempo {
     pub fn serving_bound(&self) -> Duration {
         let timers = &self.timers;
         let brain_ms = timers.alone_ms + timers.backoff_longest_ms + 4 * timers.ask_ms;
-        self.declare + self.anti_entropy * 2 + Duration::from_millis(brain_ms) + seconds(20)
+        self.meeting_bound() + Duration::from_millis(brain_ms) + seconds(20)
     }
 }
