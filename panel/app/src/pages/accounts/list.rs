@@ -89,12 +89,7 @@ fn row(is_me: bool, account: AccountView) -> impl IntoView {
     let role = account.role;
     // Limits bind customers only.
     let used_of = move |label: String, used: u32, limit: u32| match role {
-        Role::Administrator => view! {
-            {format::number(used.into())}
-            " "
-            <small class="muted">{tr!("account-unlimited")}</small>
-        }
-        .into_any(),
+        Role::Administrator => unlimited(used).into_any(),
         Role::Customer => view! {
             <Meter
                 label
@@ -118,10 +113,10 @@ fn row(is_me: bool, account: AccountView) -> impl IntoView {
             </td>
             <td class="state">{badge}</td>
             <td data-l=tr!("column-login")><span class="code-b">{account.login.to_string()}</span></td>
-            <td class="num" data-l=tr!("numbers-sites")>
+            <td class="num full" data-l=tr!("numbers-sites")>
                 {used_of(tr!("numbers-sites"), account.sites, account.limits.sites)}
             </td>
-            <td class="num" data-l=tr!("numbers-databases-word")>
+            <td class="num full" data-l=tr!("numbers-databases-word")>
                 {used_of(tr!("numbers-databases-word"), account.databases, account.limits.databases)}
             </td>
             <td class="nw" data-l=tr!("column-created")><Moment at=account.created_at/></td>
@@ -141,5 +136,12 @@ fn row(is_me: bool, account: AccountView) -> impl IntoView {
                     })}
             </td>
         </tr>
+    }
+}
+
+/// What is used of what has no limit.
+fn unlimited(used: u32) -> impl IntoView {
+    view! {
+        <span>{format::number(used.into())} " " <small class="muted">{tr!("account-unlimited")}</small></span>
     }
 }
