@@ -9,7 +9,8 @@
 //! - [`ownership`]: who is live for a dataset, and which history each copy has.
 //! - [`network`]: the kind of network between the nodes.
 //! - [`observed`]: what each node reports of itself.
-//! - [`moves`], [`balancing`], [`explanation`]: planned changes of live node, why they are made.
+//! - [`moves`], [`balancing`], [`explanation`]: planned changes of live node, why they are made;
+//!   [`pace`]: how long one takes.
 //! - [`v1`]: the public JSON API: calls, answers, events.
 //! - [`problem`]: what went wrong, in a form that a customer can act on.
 
@@ -24,6 +25,7 @@ pub mod names;
 pub mod network;
 pub mod observed;
 pub mod ownership;
+pub mod pace;
 pub mod problem;
 pub mod time;
 pub mod v1;

@@ -6,6 +6,7 @@ use crate::desired::Drain;
 use crate::explanation::Explanation;
 use crate::ids::{NodeId, SiteId};
 use crate::moves::{MoveProgress, MoveReceipt};
+use crate::time::WallTime;
 use serde::{Deserialize, Serialize};
 
 /// `POST /sites/{id}/move`: move a site and its databases (administrators). Answered with the job
@@ -152,16 +153,17 @@ call_with_body!(DrainNode, Post, DrainNodeBody, DrainView, |call| format!(
     call.node
 ));
 
-/// How a node is emptied.
+/// How a node is emptied. A drain that goes on keeps what is not given.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct DrainNodeBody {
-    /// What it is for.
-    #[serde(default)]
-    pub note: String,
-    /// Whether datasets may be left with fewer copies than they should have; refused otherwise.
-    #[serde(default)]
-    pub may_lack_copies: bool,
+    /// What it is for; nothing in particular where it was never given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub note: Option<String>,
+    /// Whether datasets may be left with fewer copies than they should have; refused otherwise, and
+    /// where it was never given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub may_lack_copies: Option<bool>,
 }
 
 /// `GET /nodes/{id}/drain` (administrators).
@@ -205,6 +207,10 @@ pub struct DrainView {
     pub copies_left_bytes: u64,
     /// Datasets that have fewer whole copies on other nodes than they should.
     pub lacking_copies: u32,
+    /// All datasets of the cluster, counted by their whole copies on those other nodes that take
+    /// datasets and answer, the live one included; most copies first.
+    #[serde(default)]
+    pub copies: Vec<CopiesCount>,
     /// Whether nothing needs it any more.
     pub is_done: bool,
     /// Requests and connections that waited because of it, in called-off moves too.
@@ -216,6 +222,19 @@ pub struct DrainView {
     /// Milliseconds until nothing is live on it any more, at the pace so far; 0 when it is done,
     /// none while it is only waited for copies.
     pub remaining_ms: Option<u64>,
+    /// When that is over, by the clock of the node that answers; none where it is not known, and
+    /// when it is done.
+    #[serde(default)]
+    pub done_at: Option<WallTime>,
+}
+
+/// How many datasets have so many whole copies.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CopiesCount {
+    /// Whole copies.
+    pub copies: u32,
+    /// Datasets that have so many.
+    pub datasets: u32,
 }
 
 /// `GET /balancing`: how load is spread (administrators).

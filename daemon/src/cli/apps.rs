@@ -100,7 +100,9 @@ async fn run_install(session: &Session, install: Install) -> Result<(), Failure>
         .await?;
     let mut told = BTreeSet::new();
     for _ in 0..PROGRESS_TRIES {
-        tell(&view, &mut told);
+        if !session.is_json {
+            tell(&view, &mut told);
+        }
         if let Some(outcome) = &view.job.outcome {
             return match &outcome.problem {
                 None => session.print(&view, |_| format!("Installed: https://{}/", install.domain)),

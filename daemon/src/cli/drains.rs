@@ -16,13 +16,21 @@ const PROGRESS_PAUSE: Duration = Duration::from_millis(500);
 pub struct Drain {
     /// Its name.
     node: NodeName,
-    /// What it is for.
-    #[arg(long, default_value = "")]
-    note: String,
-    /// Leave datasets with fewer copies than they should have, where there are too few nodes.
+    /// What it is for. A drain that goes on keeps its note unless a new one is given.
     #[arg(long)]
-    allow_fewer_copies: bool,
-    /// Show how it goes until the node can be switched off. Ctrl-C ends the waiting, not the drain.
+    note: Option<String>,
+    /// Leave datasets with fewer copies than they should have, where there are too few nodes. A
+    /// drain that goes on keeps what was said of it; “=false” takes it back.
+    #[arg(
+        long,
+        value_name = "BOOL",
+        num_args = 0..=1,
+        require_equals = true,
+        default_missing_value = "true"
+    )]
+    allow_fewer_copies: Option<bool>,
+    /// Show how it goes until the node can be switched off, also of a drain that goes on already.
+    /// Ctrl-C ends the waiting, not the drain.
     #[arg(long)]
     wait: bool,
 }
@@ -34,10 +42,23 @@ pub async fn drain(session: &Session, arguments: Drain) -> Result<(), Failure> {
         may_lack_copies: arguments.allow_fewer_copies,
     };
     let mut view = session.client.call(&DrainNode { node, body }).await?;
+    if !arguments.wait {
+        return session.print(&view, |view| {
+            let follow = if view.is_done {
+                String::new()
+            } else {
+                format!(
+                    "\n“hwc node drain {} --wait” shows how it goes.",
+                    arguments.node
+                )
+            };
+            text(view) + &follow
+        });
+    }
     let mut told = String::new();
-    while arguments.wait && !view.is_done {
+    while !view.is_done {
         let line = text(&view);
-        if line != told {
+        if line != told && !session.is_json {
             complain(&line);
             told = line;
         }
@@ -50,7 +71,9 @@ pub async fn drain(session: &Session, arguments: Drain) -> Result<(), Failure> {
 pub async fn undrain(session: &Session, name: NodeName) -> Result<(), Failure> {
     let node = find_node(session, &name).await?.node.id;
     let done = session.client.call(&UndrainNode { node }).await?;
-    session.print(&done, |_| format!("{name} takes sites again."))
+    session.print(&done, |_| {
+        format!("{name} takes sites again. What moved away stays where it is.")
+    })
 }
 
 /// How far a drain is, on one line.
@@ -109,11 +132,13 @@ mod tests {
             copies_left: 4,
             copies_left_bytes: 2_048,
             lacking_copies: 20,
+            copies: Vec::new(),
             is_done: false,
             held: 9,
             longest_wait_ms: 140,
             failed: 0,
             remaining_ms: Some(240_000),
+            done_at: None,
         };
         assert_eq!(
             text(&view),

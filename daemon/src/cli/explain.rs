@@ -1,7 +1,7 @@
 //! `hwc explain`: why a site is where it is, and where it would go.
 
 use super::move_words::reason;
-use super::sites::find;
+use super::sites::{copy, find};
 use super::table::{age, size, table};
 use super::{Failure, Session};
 use clap::Args;
@@ -12,7 +12,7 @@ use hwc_api::ids::{DatasetId, NodeId};
 use hwc_api::names::DomainName;
 use hwc_api::ownership::HolderState;
 use hwc_api::time::WallTime;
-use hwc_api::v1::{ExplainSite, ListNodes, SiteView};
+use hwc_api::v1::{DatasetView, ExplainSite, ListNodes, SiteView};
 use hwc_runtime::clock::Clock;
 use std::collections::BTreeMap;
 
@@ -33,8 +33,10 @@ pub async fn run(session: &Session, arguments: Arguments) -> Result<(), Failure>
         datasets: dataset_names(&site),
         now: Clock::system().wall(),
     };
+    let databases = site.databases.iter().map(|database| &database.dataset);
+    let parts: Vec<_> = std::iter::once(&site.files).chain(databases).collect();
     session.print(&explanation, |explanation| {
-        words.explanation(&site.title, explanation)
+        words.explanation(&site.title, &parts, explanation)
     })
 }
 
@@ -57,7 +59,7 @@ pub fn decision_text(decision: &Decision) -> String {
     let candidates = if decision.candidates.is_empty() {
         String::new()
     } else {
-        words.candidates(&decision.candidates)
+        words.candidates("  ", &decision.candidates)
     };
     format!("{}\n{candidates}", words.outcome(decision))
 }
@@ -70,17 +72,51 @@ struct Words {
 }
 
 impl Words {
-    fn explanation(&self, title: &str, explanation: &Explanation) -> String {
-        let datasets = explanation.datasets.iter();
-        let texts: Vec<_> = datasets
-            .map(|dataset| self.dataset(title, dataset))
+    /// All parts of a site, those of which nothing was said too.
+    fn explanation(
+        &self,
+        title: &str,
+        parts: &[&DatasetView],
+        explanation: &Explanation,
+    ) -> String {
+        let explained = &explanation.datasets;
+        let is_untold = |part: &&&DatasetView| explained.iter().all(|one| one.dataset != part.id);
+        let untold = parts.iter().filter(is_untold);
+        let told = explained.iter().map(|dataset| self.dataset(title, dataset));
+        let texts: Vec<_> = told
+            .chain(untold.map(|part| self.untold(title, part)))
             .collect();
         texts.join("\n")
     }
 
+    /// A dataset that the brain that was asked knows nothing of: what is known without it.
+    fn untold(&self, title: &str, part: &DatasetView) -> String {
+        let known = match &part.live_node {
+            Some(node) => format!(
+                "{} serves it but does not say why yet; ask again in a moment",
+                node.name
+            ),
+            None => "no node serves it, and the node that was asked knows nothing of it".to_owned(),
+        };
+        let copies: Vec<_> = part.copies.iter().map(copy).collect();
+        let copies = if copies.is_empty() {
+            "No other copy is known.".to_owned()
+        } else {
+            format!("Copies: {}.", copies.join(", "))
+        };
+        format!("{title}, {}: {known}. {copies}\n", self.name(part.id))
+    }
+
+    /// What a dataset holds, with its number.
+    fn name(&self, id: DatasetId) -> String {
+        self.datasets.get(&id).map_or_else(
+            || format!("dataset {id}"),
+            |name| format!("{name} (dataset {id})"),
+        )
+    }
+
     fn dataset(&self, title: &str, of: &DatasetExplanation) -> String {
-        let name = self.datasets.get(&of.dataset).cloned();
-        let name = name.unwrap_or_else(|| format!("dataset {}", of.dataset));
+        let name = self.name(of.dataset);
         let does = match of.state {
             HolderState::Live => "serves it",
             HolderState::Draining => "hands it over",
@@ -95,22 +131,26 @@ impl Words {
         let mut text = format!("{title}, {name}: {by} {does}, epoch {epoch}. {stays}\n");
         if !of.candidates.is_empty() {
             text += "Where it would go if it had to move now, best first:\n";
-            text += &self.candidates(&of.candidates);
+            text += &self.candidates("  ", &of.candidates);
         }
         if !of.decisions.is_empty() {
             text += "Newest decisions:\n";
-            for decision in &of.decisions {
+            for (place, decision) in of.decisions.iter().enumerate() {
                 text += &format!("  {}\n", self.decision(decision));
+                // What the newest one chose from; older ones are in the journal and in JSON.
+                if place == 0 && !decision.candidates.is_empty() {
+                    text += &self.candidates("    ", &decision.candidates);
+                }
             }
         }
         text
     }
 
-    fn candidates(&self, candidates: &[Candidate]) -> String {
+    fn candidates(&self, indent: &str, candidates: &[Candidate]) -> String {
         let row = |candidate: &Candidate| {
             let score = candidate.score;
             vec![
-                format!("  {}", self.node(candidate.node)),
+                format!("{indent}{}", self.node(candidate.node)),
                 score.map_or_else(|| "-".to_owned(), |score| score.to_string()),
                 if candidate.has_copy { "yes" } else { "no" }.to_owned(),
                 format!("{} %", candidate.load_percent),
@@ -119,7 +159,8 @@ impl Words {
             ]
         };
         let rows: Vec<_> = candidates.iter().map(row).collect();
-        let headings = ["  NODE", "SCORE", "COPY", "LOAD", "POOL FREE", "UNFIT"];
+        let first = format!("{indent}NODE");
+        let headings = [&*first, "SCORE", "COPY", "LOAD", "POOL FREE", "UNFIT"];
         table(&headings, &rows)
     }
 
@@ -210,7 +251,9 @@ mod tests {
     use super::*;
     use hwc_api::ids::{BootId, SiteId};
     use hwc_api::moves::MoveReason;
+    use hwc_api::names::NodeName;
     use hwc_api::ownership::Epoch;
+    use hwc_api::v1::{CopyView, LiveState, NodeRef};
 
     #[test]
     fn an_explanation_reads_from_the_state_to_the_decisions() {
@@ -237,7 +280,17 @@ mod tests {
                 load_percent: 92,
                 target_load_percent: 45,
             },
-            candidates: Vec::new(),
+            candidates: vec![
+                candidate(2, Some(45), None),
+                candidate(4, None, Some(Unfit::Full)),
+            ],
+        };
+        let older = Decision {
+            at: WallTime(1_000),
+            outcome: Outcome::Stay {
+                obstacle: Obstacle::NoGain,
+            },
+            ..decision.clone()
         };
         let dataset = DatasetExplanation {
             dataset: DatasetId(7),
@@ -253,22 +306,70 @@ mod tests {
                 candidate(3, None, Some(Unfit::Down)),
             ],
             obstacle: Some(Obstacle::CoolDown),
-            decisions: vec![decision],
+            decisions: vec![decision, older],
         };
         let explanation = Explanation {
             site: SiteId(1),
             datasets: vec![dataset],
         };
         assert_eq!(
-            words.explanation("a.example", &explanation),
-            "a.example, files: n1 serves it, epoch 3-1-00000001. It would not move by itself: it \
-             moved not long ago.\n\
+            words.explanation("a.example", &[], &explanation),
+            "a.example, files (dataset 7): n1 serves it, epoch 3-1-00000001. It would not move by \
+             itself: it moved not long ago.\n\
              Where it would go if it had to move now, best first:\n\
              \u{20}\u{20}NODE    SCORE  COPY  LOAD  POOL FREE  UNFIT\n\
              \u{20}\u{20}n2      45     yes   40 %  1.0 GiB\n\
              \u{20}\u{20}node 3  -      no    40 %  1.0 GiB    does not answer\n\
              Newest decisions:\n\
-             \u{20}\u{20}1 min ago, n1: moves to n2 (balance); load here 92 %, there with it 45 %\n"
+             \u{20}\u{20}1 min ago, n1: moves to n2 (balance); load here 92 %, there with it 45 %\n\
+             \u{20}\u{20}\u{20}\u{20}NODE    SCORE  COPY  LOAD  POOL FREE  UNFIT\n\
+             \u{20}\u{20}\u{20}\u{20}n2      45     yes   40 %  1.0 GiB\n\
+             \u{20}\u{20}\u{20}\u{20}node 4  -      no    40 %  1.0 GiB    has no room for it\n\
+             \u{20}\u{20}1 min ago, n1: stays: moving it would not make the busier of both nodes \
+             less busy\n"
+        );
+    }
+
+    #[test]
+    fn a_part_that_no_node_explains_is_told_with_what_is_known() {
+        let words = Words {
+            nodes: BTreeMap::new(),
+            datasets: [(DatasetId(7), "files".to_owned())].into(),
+            now: WallTime(0),
+        };
+        let node = |id| NodeRef {
+            id: NodeId(id),
+            name: NodeName::parse(&format!("n{id}")).expect("a name"),
+        };
+        let mut part = DatasetView {
+            id: DatasetId(7),
+            state: LiveState::Down,
+            live_node: None,
+            used_bytes: 0,
+            copies: vec![CopyView {
+                node: node(2),
+                is_reachable: false,
+                is_complete: true,
+                age_ms: None,
+            }],
+            divergent_copies: 0,
+            moving: None,
+        };
+        let nothing = Explanation {
+            site: SiteId(1),
+            datasets: Vec::new(),
+        };
+        assert_eq!(
+            words.explanation("a.example", &[&part], &nothing),
+            "a.example, files (dataset 7): no node serves it, and the node that was asked knows \
+             nothing of it. Copies: n2: out of reach.\n"
+        );
+        part.live_node = Some(node(3));
+        part.copies.clear();
+        assert_eq!(
+            words.explanation("a.example", &[&part], &nothing),
+            "a.example, files (dataset 7): n3 serves it but does not say why yet; ask again in a \
+             moment. No other copy is known.\n"
         );
     }
 }

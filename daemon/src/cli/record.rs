@@ -17,7 +17,7 @@ pub struct Arguments {
     /// The file to write; `hwc replay` reads it.
     #[arg(required_unless_present = "output")]
     file: Option<PathBuf>,
-    /// The same.
+    /// The file to write, named as other programs want it.
     #[arg(short, long, value_name = "FILE", conflicts_with = "file")]
     output: Option<PathBuf>,
     /// The node whose journal it is, asked through the daemon. Otherwise this node's journal is read

@@ -8,8 +8,9 @@ use clap::Args;
 use hwc_api::ids::DatasetId;
 use hwc_api::time::WallTime;
 use hwc_journal::{Journal, JournalError, Replay, Step};
-use hwc_state_machine::{Action, Command, Event};
+use hwc_state_machine::{Action, Command, DatasetStatus, Event};
 use serde::Serialize;
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 /// What to show of which journal.
@@ -17,7 +18,7 @@ use std::path::PathBuf;
 pub struct Arguments {
     /// A file that `hwc record` wrote.
     file: PathBuf,
-    /// Only steps about this dataset.
+    /// Only steps about this dataset, by its number; “hwc explain SITE” tells those of a site.
     #[arg(long)]
     dataset: Option<u32>,
     /// Only steps in which something was decided, moved, opened or fenced.
@@ -42,6 +43,10 @@ struct ShownStep<'a> {
     is_after_break: bool,
     event: &'a Event,
     actions: &'a [Action],
+    /// With `--view`: the datasets that the step is about, as the brain then sees them; none where
+    /// it has not heard of one yet.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    view: Option<BTreeMap<DatasetId, Option<DatasetStatus>>>,
 }
 
 pub fn run(session: &Session, arguments: Arguments) -> Result<(), Failure> {
@@ -61,27 +66,44 @@ pub fn run(session: &Session, arguments: Arguments) -> Result<(), Failure> {
             continue;
         }
         shown += 1;
+        let view = arguments.view.then(|| view(&arguments, &step, &replay));
         if session.is_json {
-            say(&json(&step)?);
+            say(&json(&step, view)?);
         } else {
             say(&text(&step));
-            if let (true, Some(brain)) = (arguments.view, replay.brain()) {
-                let about = datasets_of(&step);
-                let about = about.into_iter();
-                let wanted = arguments.dataset.map(DatasetId);
-                for dataset in about.filter(|one| wanted.is_none_or(|wanted| wanted == *one)) {
-                    say(&view_text(brain, dataset));
-                }
+            for (dataset, status) in view.into_iter().flatten() {
+                say(&view_text(dataset, status.as_ref()));
             }
         }
     }
     match cut {
         None => Ok(()),
         Some(error) => {
-            complain(&whole_of(&journal, bytes.len(), &error));
-            Err(Failure::Other(error.into()))
+            let whole = whole_of(&journal, bytes.len(), &error);
+            if !session.is_json {
+                complain(&format!("hwc: {whole}."));
+                return Err(Failure::Other(error.into()));
+            }
+            Err(Failure::Other(anyhow::Error::from(error).context(whole)))
         }
     }
+}
+
+/// How the brain sees the datasets that a step is about, after it.
+fn view(
+    arguments: &Arguments,
+    step: &Step<'_>,
+    replay: &Replay<'_>,
+) -> BTreeMap<DatasetId, Option<DatasetStatus>> {
+    let Some(brain) = replay.brain() else {
+        return BTreeMap::new();
+    };
+    let wanted = arguments.dataset.map(DatasetId);
+    let about = datasets_of(step).into_iter();
+    about
+        .filter(|one| wanted.is_none_or(|wanted| wanted == *one))
+        .map(|dataset| (dataset, brain.status(dataset)))
+        .collect()
 }
 
 /// How much of a journal is whole, and how much of it is refused.
@@ -96,7 +118,7 @@ fn whole_of(journal: &Journal, bytes: usize, error: &JournalError) -> String {
         }
         JournalError::NoJournal | JournalError::OtherVersion { .. } => "the rest".to_owned(),
     };
-    format!("hwc: {events} events of the journal are whole; refused: {refused}.")
+    format!("{events} events of the journal are whole; refused: {refused}")
 }
 
 fn is_wanted(arguments: &Arguments, step: &Step<'_>) -> bool {
@@ -120,7 +142,10 @@ fn is_wanted(arguments: &Arguments, step: &Step<'_>) -> bool {
     of_dataset && (!arguments.decisions || step.actions.iter().any(decides))
 }
 
-fn json(step: &Step<'_>) -> anyhow::Result<String> {
+fn json(
+    step: &Step<'_>,
+    view: Option<BTreeMap<DatasetId, Option<DatasetStatus>>>,
+) -> anyhow::Result<String> {
     let shown = ShownStep {
         number: step.number,
         at_ms: step.entry.at.0,
@@ -128,6 +153,7 @@ fn json(step: &Step<'_>) -> anyhow::Result<String> {
         is_after_break: step.is_after_break,
         event: &step.entry.event,
         actions: &step.actions,
+        view,
     };
     serde_json::to_string(&shown).context("write a step as JSON")
 }
@@ -163,11 +189,11 @@ mod tests {
         };
         check(
             JournalError::CutShort { at: 60 },
-            "hwc: 0 events of the journal are whole; refused: 40 of 100 bytes.",
+            "0 events of the journal are whole; refused: 40 of 100 bytes",
         );
         check(
             JournalError::OtherVersion { found: 9 },
-            "hwc: 0 events of the journal are whole; refused: the whole file.",
+            "0 events of the journal are whole; refused: the whole file",
         );
     }
 
@@ -192,5 +218,8 @@ mod tests {
         assert!(text.starts_with("--- events are missing"), "{text}");
         assert!(text.contains("#3 61.007 Tick"), "{text}");
         assert!(text.ends_with("    dataset 7 <- DropCopy"), "{text}");
+        let seen = BTreeMap::from([(DatasetId(7), None)]);
+        let shown = json(&step, Some(seen)).expect("JSON");
+        assert!(shown.ends_with(r#""view":{"7":null}}"#), "{shown}");
     }
 }

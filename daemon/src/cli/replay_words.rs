@@ -6,7 +6,7 @@ use hwc_api::ids::{DatasetId, NodeId};
 use hwc_api::ownership::HolderRecord;
 use hwc_api::v1::NodeHealth;
 use hwc_journal::Step;
-use hwc_state_machine::{Action, ClusterFacts, Command, DatasetStatus, Event, StateMachine};
+use hwc_state_machine::{Action, ClusterFacts, Command, DatasetStatus, Event};
 use std::collections::BTreeSet;
 
 /// What was seen.
@@ -74,12 +74,9 @@ pub fn datasets_of(step: &Step<'_>) -> BTreeSet<DatasetId> {
     datasets
 }
 
-/// How the brain sees a dataset.
-pub fn view_text(brain: &StateMachine, dataset: DatasetId) -> String {
-    let seen = brain.status(dataset).map_or_else(
-        || "not heard of yet".to_owned(),
-        |status| status_text(&status),
-    );
+/// How the brain sees a dataset; none where it has not heard of it yet.
+pub fn view_text(dataset: DatasetId, status: Option<&DatasetStatus>) -> String {
+    let seen = status.map_or_else(|| "not heard of yet".to_owned(), status_text);
     format!("    view of dataset {dataset}: {seen}")
 }
 

@@ -3,12 +3,14 @@
 use super::move_words::{receipt_text, state};
 use super::nodes::find_node;
 use super::sites::find;
+use super::table::age;
 use super::{Failure, Session, complain};
 use crate::client::CallError;
 use clap::Args;
 use hwc_api::ids::{DatasetId, MoveId, NodeId, SiteId};
 use hwc_api::job::JobOutcome;
 use hwc_api::names::{DomainName, NodeName};
+use hwc_api::pace::Paces;
 use hwc_api::time::WallTime;
 use hwc_api::v1::{
     CallOffMove, JobView, ListSiteMoves, MoveSite, MoveSiteBody, MovesView, ReadJob,
@@ -88,7 +90,10 @@ async fn watch(
     let mut progress = Progress::default();
     let outcome = loop {
         let moves = session.client.call(&ListSiteMoves { site }).await?;
-        progress.tell(&moves, clock.wall());
+        let lines = progress.news(&moves, clock.wall());
+        if !session.is_json {
+            lines.iter().for_each(|line| complain(line));
+        }
         if let Some(outcome) = job.job.outcome.take() {
             break outcome;
         }
@@ -132,26 +137,104 @@ async fn new_receipts(
 
 /// What was told last of each dataset.
 #[derive(Debug, Default)]
-struct Progress(BTreeMap<DatasetId, String>);
+struct Progress {
+    /// Without how long it takes: that alone is no news.
+    told: BTreeMap<DatasetId, String>,
+    paces: Paces,
+}
 
 impl Progress {
-    /// Tells what changed.
-    fn tell(&mut self, moves: &MovesView, now: WallTime) {
+    /// What changed, a line each.
+    fn news(&mut self, moves: &MovesView, now: WallTime) -> Vec<String> {
+        let mut news = Vec::new();
         for view in &moves.under_way {
-            let line = format!(
-                "{} to {}: {}",
-                view.title,
-                view.to.name,
-                state(&view.of, now)
-            );
-            if self.0.get(&view.of.dataset) != Some(&line) {
-                complain(&line);
-                self.0.insert(view.of.dataset, line);
+            let (title, to) = (&view.title, &view.to.name);
+            let line = format!("{title} to {to}: {}", state(&view.of, now));
+            let left = self.paces.remaining_ms(&view.of, now);
+            if self.told.get(&view.of.dataset) != Some(&line) {
+                let left = left.map(|left| format!(", about {} left", age(left)));
+                news.push(line.clone() + &left.unwrap_or_default());
+                self.told.insert(view.of.dataset, line);
             }
         }
+        news
     }
 
     fn seen(&self) -> impl Iterator<Item = DatasetId> + '_ {
-        self.0.keys().copied()
+        self.told.keys().copied()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use hwc_api::moves::{MovePhase, MoveProgress, MoveReason};
+    use hwc_api::v1::{MoveView, NodeRef};
+
+    fn moves(phase: MovePhase, sent_bytes: u64, behind_bytes: u64) -> MovesView {
+        let node = |id| NodeRef {
+            id: NodeId(id),
+            name: NodeName::parse(&format!("n{id}")).expect("a name"),
+        };
+        let of = MoveProgress {
+            dataset: DatasetId(1),
+            from: NodeId(1),
+            to: NodeId(2),
+            reason: MoveReason::Balance,
+            phase,
+            started_at: WallTime(0),
+            due_at: None,
+            rounds: 1,
+            sent_bytes,
+            behind_bytes,
+            gate_closed_at: None,
+        };
+        let view = MoveView {
+            of,
+            site: Some(SiteId(1)),
+            title: "a.example".to_owned(),
+            from: node(1),
+            to: node(2),
+        };
+        MovesView {
+            under_way: vec![view],
+            ended: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn each_step_is_told_once_and_how_long_it_takes_as_soon_as_that_is_known() {
+        use MovePhase::{Closing, Copying, Planned};
+        let mut progress = Progress::default();
+        let mut check = |phase, sent, behind, now, expected: &[&str]| {
+            let news = progress.news(&moves(phase, sent, behind), WallTime(now));
+            assert_eq!(news, expected, "at {now}");
+        };
+        check(
+            Planned,
+            0,
+            1_000,
+            0,
+            &["a.example to n2: waits for its turn"],
+        );
+        check(Planned, 0, 1_000, 300, &[]);
+        check(Copying, 0, 1_000, 9_000, &["a.example to n2: copying, 0 %"]);
+        check(
+            Copying,
+            100,
+            900,
+            10_000,
+            &["a.example to n2: copying, 10 %"],
+        );
+        check(
+            Copying,
+            250,
+            750,
+            11_500,
+            &["a.example to n2: copying, 25 %, about 7.5 s left"],
+        );
+        check(Copying, 250, 750, 11_800, &[]);
+        let closing = "a.example to n2: requests wait: the running ones end";
+        check(Closing, 1_000, 0, 20_000, &[closing]);
     }
 }

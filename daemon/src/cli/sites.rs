@@ -78,7 +78,8 @@ pub async fn run(session: &Session, command: Command) -> Result<(), Failure> {
         Command::Show { domain } => {
             let site = find(session, &domain).await?;
             session.print(&site, |site| {
-                sites_table(std::slice::from_ref(site), Clock::system().wall())
+                let table = sites_table(std::slice::from_ref(site), Clock::system().wall());
+                format!("{table}\n{}", datasets_text(site))
             })
         }
         Command::Move(arguments) => site_move::run(session, arguments).await,
@@ -123,6 +124,17 @@ pub async fn account_id(session: &Session, login: &LoginName) -> Result<AccountI
     found
         .map(|account| account.id)
         .ok_or_else(|| Failure::Unknown(ProblemCode::NotFound, format!("account {login}")))
+}
+
+/// The numbers of a site's datasets, by which journals and logs name them.
+fn datasets_text(site: &SiteView) -> String {
+    let databases = site.databases.iter();
+    let databases =
+        databases.map(|database| format!("db {} {}", database.name, database.dataset.id));
+    let all: Vec<_> = std::iter::once(format!("files {}", site.files.id))
+        .chain(databases)
+        .collect();
+    format!("Datasets: {}", all.join(", "))
 }
 
 /// The column of the live node.
@@ -184,7 +196,9 @@ fn dataset_state(dataset: &DatasetView, now: WallTime) -> String {
     )
 }
 
-fn copy(copy: &CopyView) -> String {
+/// How fresh a copy is.
+#[must_use]
+pub fn copy(copy: &CopyView) -> String {
     let freshness = match (copy.is_reachable, copy.is_complete, copy.age_ms) {
         (false, _, _) => "out of reach".to_owned(),
         (true, false, _) => "being made".to_owned(),

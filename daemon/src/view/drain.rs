@@ -4,7 +4,9 @@ use super::Scene;
 use hwc_api::desired::{Dataset, Drain, Node};
 use hwc_api::ids::{AccountId, NodeId};
 use hwc_api::moves::{MoveReason, MoveReceipt, Pause};
-use hwc_api::v1::DrainView;
+use hwc_api::pace::time_left_ms;
+use hwc_api::v1::{CopiesCount, DrainView};
+use std::collections::BTreeMap;
 
 /// What a drained node still means to one dataset.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -31,16 +33,21 @@ impl Scene<'_> {
             copies_left: 0,
             copies_left_bytes: 0,
             lacking_copies: 0,
+            copies: Vec::new(),
             is_done: false,
             held: 0,
             longest_wait_ms: 0,
             failed: 0,
             remaining_ms: None,
+            done_at: None,
         };
+        let mut by_copies: BTreeMap<usize, u32> = BTreeMap::new();
         let takers = self.takers(node.id).count();
         let datasets = self.desired.datasets.values();
         for dataset in datasets.filter(|dataset| !dataset.is_deleted) {
-            let Some(stake) = self.stake(dataset, node.id, drain, takers) else {
+            let whole = self.whole_copies(dataset, node.id);
+            *by_copies.entry(whole).or_default() += 1;
+            let Some(stake) = self.stake(dataset, node.id, drain, takers, whole) else {
                 continue;
             };
             view.live_left += u32::from(stake.is_live);
@@ -51,11 +58,15 @@ impl Scene<'_> {
                 view.copies_left_bytes += observed.map_or(0, |observed| observed.used_bytes);
             }
         }
+        view.copies = copies_counts(&by_copies);
         for receipt in self.receipts_of(node.id, drain) {
             add_receipt(&mut view, receipt);
         }
         view.is_done = view.live_left == 0 && view.copies_left == 0;
         view.remaining_ms = self.remaining_ms(&view);
+        let remaining = view.remaining_ms.filter(|_| !view.is_done);
+        let remaining = remaining.and_then(|remaining| i64::try_from(remaining).ok());
+        view.done_at = remaining.map(|remaining| self.now.plus_ms(remaining));
         Some(view)
     }
 
@@ -86,13 +97,15 @@ impl Scene<'_> {
             .count()
     }
 
-    /// What a node still means to a dataset; none where it has nothing to do with it.
+    /// What a node still means to a dataset of which others have so many whole copies; none where it
+    /// has nothing to do with it.
     fn stake(
         &self,
         dataset: &Dataset,
         node: NodeId,
         drain: &Drain,
         takers: usize,
+        whole: usize,
     ) -> Option<Stake> {
         let holders = self.picture.holders.get(&dataset.id);
         let record = holders.and_then(|holders| holders.get(&node));
@@ -102,7 +115,6 @@ impl Scene<'_> {
         if !is_live && !holds && !dataset.replicas.contains(&node) {
             return None;
         }
-        let whole = self.whole_copies(dataset, node);
         let wanted = usize::from(dataset.copies);
         let least = if drain.may_lack_copies {
             wanted.min(takers).max(1)
@@ -135,9 +147,10 @@ impl Scene<'_> {
             return view.is_done.then_some(0);
         }
         let live_left = u64::from(view.live_left);
-        if view.moved > 0 {
-            let elapsed = self.now.since_ms(view.drain.since);
-            return Some(elapsed.saturating_mul(live_left) / u64::from(view.moved));
+        let elapsed_ms = self.now.since_ms(view.drain.since);
+        let at_this_pace = time_left_ms(elapsed_ms, u64::from(view.moved), live_left);
+        if at_this_pace.is_some() {
+            return at_this_pace;
         }
         let balancing = self.desired.cluster.as_ref()?.balancing;
         Some(live_left * 60_000 / u64::from(balancing.moves_per_minute.max(1)))
@@ -150,6 +163,18 @@ impl Scene<'_> {
         }
         self.account_name(account)
     }
+}
+
+/// Most copies first.
+fn copies_counts(by_copies: &BTreeMap<usize, u32>) -> Vec<CopiesCount> {
+    let counts = by_copies
+        .iter()
+        .rev()
+        .map(|(copies, datasets)| CopiesCount {
+            copies: u32::try_from(*copies).unwrap_or(u32::MAX),
+            datasets: *datasets,
+        });
+    counts.collect()
 }
 
 /// Takes what visitors noticed of a move into account.
@@ -340,6 +365,39 @@ mod tests {
             sample.holds(dataset, 3);
         }
         assert_eq!(drain(&sample).remaining_ms, Some(0));
+    }
+
+    #[test]
+    fn the_end_has_its_clock_time_until_it_has_come() {
+        let mut sample = sample(1);
+        let view = drain(&sample);
+        let left = view.remaining_ms.expect("6 moves a minute");
+        let end = sample.now.plus_ms(i64::try_from(left).expect("seconds"));
+        assert_eq!(view.done_at, Some(end));
+        sample.live(1, 2);
+        assert_eq!(drain(&sample).done_at, None, "copies are being made");
+        sample.holds(1, 3);
+        assert_eq!(drain(&sample).done_at, None, "it is done");
+    }
+
+    #[test]
+    fn all_datasets_are_counted_by_their_copies_on_other_nodes() {
+        let counts = |sample: &Sample| {
+            let copies = drain(sample).copies.into_iter();
+            copies
+                .map(|count| (count.copies, count.datasets))
+                .collect::<Vec<_>>()
+        };
+        let mut sample = sample(3);
+        assert_eq!(counts(&sample), [(1, 3)], "the drained node's own aside");
+        sample.live(1, 2);
+        sample.holds(1, 3);
+        sample.site(9, 9, "elsewhere.example", &[2, 3]);
+        sample.live(9, 2);
+        sample.holds(9, 3);
+        assert_eq!(counts(&sample), [(2, 2), (1, 2)]);
+        sample.picture.health.insert(NodeId(2), NodeHealth::Down);
+        assert_eq!(counts(&sample), [(1, 2), (0, 2)]);
     }
 
     #[test]

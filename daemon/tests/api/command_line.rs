@@ -85,6 +85,8 @@ async fn every_command_explains_itself() {
         let help = done(Path::new("/nowhere"), &format!("{command} --help")).await;
         assert!(help.contains("Usage: hwc"), "{command}: {help}");
         assert!(help.contains("--json"), "{command}: {help}");
+        assert!(!help.contains("The same."), "{command}: {help}");
+        assert!(!help.contains("default: \"\""), "{command}: {help}");
     }
 }
 
@@ -100,11 +102,14 @@ async fn a_node_is_put_in_a_zone_drained_and_put_back() {
         text.starts_with("n1: 0 moved, 1 still live there"),
         "{text}"
     );
+    let hint = "“hwc node drain n1 --wait” shows how it goes.";
+    assert!(text.contains(hint), "{text}");
     let status = done(&socket, "status").await;
     assert!(status.contains("rack-b   up"), "{status}");
     assert!(status.contains("up, drained"), "{status}");
     assert!(status.contains("1 still live on it: disks"), "{status}");
 
+    done(&socket, "node drain n1 --allow-fewer-copies").await;
     let waiting = done(&socket, "node drain n1 --wait");
     let moving = async {
         tokio::time::sleep(Duration::from_millis(700)).await;
@@ -115,19 +120,27 @@ async fn a_node_is_put_in_a_zone_drained_and_put_back() {
         text.starts_with("n1 is empty and can be switched off"),
         "{text}"
     );
-    let note = api.desired().nodes[&N1]
-        .drain
-        .clone()
-        .map(|drain| drain.note);
+    let drain = api.desired().nodes[&N1].drain.clone().expect("a drain");
     assert_eq!(
-        note.as_deref(),
-        Some(""),
-        "asked again, the newer note counts"
+        (drain.note.as_str(), drain.may_lack_copies),
+        ("disks", true),
+        "asked again, what is not given stays"
+    );
+    done(
+        &socket,
+        "node drain n1 --note ram --allow-fewer-copies=false",
+    )
+    .await;
+    let drain = api.desired().nodes[&N1].drain.clone().expect("a drain");
+    assert_eq!(
+        (drain.note.as_str(), drain.may_lack_copies),
+        ("ram", false),
+        "what is given counts"
     );
 
     assert_eq!(
         done(&socket, "node undrain n1").await,
-        "n1 takes sites again.\n"
+        "n1 takes sites again. What moved away stays where it is.\n"
     );
     let complaint = fails(&socket, "node undrain n1").await;
     assert!(complaint.contains("n1 is not being drained"), "{complaint}");
@@ -224,14 +237,38 @@ async fn a_move_is_watched_to_its_receipt() {
 }
 
 #[tokio::test]
+async fn a_program_that_waits_reads_json_alone() {
+    let (api, socket, files) = world().await;
+    let watched = hwc(&socket, "--json site move mara.example n2 --wait");
+    let (output, ()) = tokio::join!(watched, carry_out_a_move(&api, files));
+    assert!(output.status.success(), "{output:?}");
+    assert!(output.stderr.is_empty(), "{output:?}");
+    let moves: serde_json::Value = serde_json::from_str(&output.text()).expect("JSON");
+    assert_eq!(moves["ended"][0]["move"]["to"], 2, "{moves}");
+
+    let drained = hwc(&socket, "--json node drain n2 --wait");
+    let moving = async {
+        tokio::time::sleep(Duration::from_millis(700)).await;
+        api.see_live(files, N1);
+    };
+    let (output, ()) = tokio::join!(drained, moving);
+    assert!(output.status.success(), "{output:?}");
+    assert!(output.stderr.is_empty(), "{output:?}");
+    let drain: serde_json::Value = serde_json::from_str(&output.text()).expect("JSON");
+    assert_eq!(drain["is_done"], true, "{drain}");
+}
+
+#[tokio::test]
 async fn a_site_is_pinned_held_and_explained() {
-    let (_api, socket, _files) = world().await;
+    let (_api, socket, files) = world().await;
     assert_eq!(
         done(&socket, "site pin mara.example n2").await,
         "mara.example is pinned to n2.\n"
     );
     let shown = done(&socket, "site show mara.example").await;
     assert!(shown.contains("n1 (pinned to n2)"), "{shown}");
+    let number = format!("Datasets: files {files}");
+    assert!(shown.contains(&number), "{shown}");
     assert_eq!(
         done(&socket, "site pin mara.example --none").await,
         "mara.example is pinned to no node.\n"
@@ -242,10 +279,11 @@ async fn a_site_is_pinned_held_and_explained() {
     );
     let explained = done(&socket, "explain mara.example").await;
     for part in [
-        "mara.example, files: n1 serves it",
+        &*format!("mara.example, files (dataset {files}): n1 serves it"),
         "It would not move by itself: it moved not long ago.",
         "  n2    40     yes   40 %",
         "n2: moves to n1 (balance)",
+        "\n    NODE  SCORE  COPY",
     ] {
         assert!(explained.contains(part), "{part:?} is not in {explained}");
     }
@@ -381,6 +419,12 @@ async fn a_journal_is_recorded_through_any_node_and_replayed() {
     assert!(steps.starts_with("#1 0.001 Tick"), "{steps}");
     assert_eq!(steps.matches('#').count(), 3, "{steps}");
 
+    let seen = done(&socket, &format!("--json replay {file} --view --limit 1")).await;
+    let seen: serde_json::Value = serde_json::from_str(&seen).expect("JSON");
+    assert!(seen["view"].is_object(), "{seen}");
+    let plain = done(&socket, &format!("--json replay {file} --limit 1")).await;
+    assert!(!plain.contains("view"), "{plain}");
+
     let missing = folder.join("n2.journal");
     let missing = missing.to_str().expect("a path");
     let complaint = fails(&socket, &format!("record --node n2 -o {missing}")).await;
@@ -400,5 +444,12 @@ async fn a_journal_is_recorded_through_any_node_and_replayed() {
         let complaint = fails(&socket, &format!("replay {file}")).await;
         assert!(complaint.contains(what), "{complaint}");
         assert!(complaint.contains(refused), "{complaint}");
+        let complaint = fails(&socket, &format!("--json replay {file}")).await;
+        let problem: serde_json::Value = serde_json::from_str(&complaint).expect("JSON alone");
+        let message = problem["message"].as_str().expect("a sentence");
+        assert!(
+            message.contains(what) && message.contains(refused),
+            "{message}"
+        );
     }
 }

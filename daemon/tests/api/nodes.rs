@@ -101,6 +101,22 @@ async fn a_node_is_drained_watched_and_put_back_to_use() {
     assert_eq!(reply.body["by_name"], "admin", "{reply:?}");
     assert_eq!(reply.body["live_left"], 1, "{reply:?}");
     assert_eq!(reply.body["is_done"], false, "{reply:?}");
+    assert!(reply.body["done_at"].is_number(), "{reply:?}");
+    assert_eq!(
+        reply.body["copies"][0]["datasets"], 1,
+        "all are counted: {reply:?}"
+    );
+    for (body, note, may_lack_copies) in [
+        ("{}", "new disks", false),
+        (r#"{"may_lack_copies":true}"#, "new disks", true),
+        (r#"{"note":"memory"}"#, "memory", true),
+        (r#"{"note":"","may_lack_copies":false}"#, "", false),
+    ] {
+        let reply = api.ask("POST", path, Some(&admin), body).await;
+        assert_eq!(reply.body["drain"]["note"], note, "{body}: {reply:?}");
+        let fewer = &reply.body["drain"]["may_lack_copies"];
+        assert_eq!(*fewer, may_lack_copies, "{body}: {reply:?}");
+    }
     let status = api.ask("GET", "/status", Some(&mara), "").await;
     let node = &status.body["nodes"][0];
     assert_eq!(node["name"], "n1", "{node}");

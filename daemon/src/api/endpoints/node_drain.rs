@@ -1,4 +1,4 @@
-//! `POST /nodes/{node}/drain`: empty a node.
+//! `POST /nodes/{node}/drain`: empty a node. Asked for again, nothing changes but what is given.
 
 use super::node_drain_read::view;
 use super::{Access, Endpoint};
@@ -34,12 +34,23 @@ async fn drain(
     Parameters(node): Parameters<NodeId>,
     Body(body): Body<DrainNodeBody>,
 ) -> Answer<DrainView> {
+    // What is kept was perhaps given on another node a moment ago.
+    api.registry.catch_up().await;
     let now = api.now();
-    let drain = Drain {
+    let before = active_node(&now, node)?.drain.clone();
+    if before.is_some() && body.note.is_none() && body.may_lack_copies.is_none() {
+        return Ok(Json(view(&now, node)?));
+    }
+    let before = before.unwrap_or_else(|| Drain {
         by: actor.noted(),
         since: now.at,
-        note: note(&body.note)?,
-        may_lack_copies: body.may_lack_copies,
+        note: String::new(),
+        may_lack_copies: false,
+    });
+    let drain = Drain {
+        note: body.note.as_deref().map_or(Ok(before.note), note)?,
+        may_lack_copies: body.may_lack_copies.unwrap_or(before.may_lack_copies),
+        ..before
     };
     check_others_answer(&now, node, drain.may_lack_copies)?;
     api.registry

@@ -21,8 +21,8 @@ pub async fn drain_node(
     let call = DrainNode {
         node,
         body: DrainNodeBody {
-            note: note.clone(),
-            may_lack_copies: may_lack_copies == "yes",
+            note: Some(note.clone()),
+            may_lack_copies: Some(may_lack_copies == "yes"),
         },
     };
     server::call(&call).await.map_err(|refusal| {

@@ -122,11 +122,13 @@ mod tests {
             copies_left: 1,
             copies_left_bytes: 9,
             lacking_copies: 0,
+            copies: Vec::new(),
             is_done,
             held: 0,
             longest_wait_ms: 0,
             failed: 0,
             remaining_ms: None,
+            done_at: None,
         }
     }
 
