@@ -1,7 +1,8 @@
 //! What is told over the WebSocket `/events`: the things in sight, whole, whenever they change.
 //!
 //! The first messages after connecting are the present state, so that a client that was away
-//! needs nothing else; then each object anew when it changes, at most a few times a second.
+//! needs nothing else; [`Event::Whole`] ends them. Then each object anew when it changes, at most a
+//! few times a second.
 
 use super::{AccountView, DrainView, JobView, MoveView, NodeView, SiteView};
 use crate::ids::{AccountId, DatasetId, NodeId, SiteId};
@@ -45,6 +46,9 @@ pub enum Event {
         /// Nodes in all.
         nodes: u32,
     },
+    /// Everything in sight was told once since connecting: sites, moves, drains and accounts that
+    /// were not are gone.
+    Whole,
     /// The session is over; the connection closes after this.
     SignedOut,
 }

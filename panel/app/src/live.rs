@@ -4,10 +4,12 @@
 //! only). An event carries its object whole, so applying one is replacing one entry.
 
 mod connection;
+mod in_sight;
 #[cfg(feature = "hydrate")]
 mod socket;
 
 pub use connection::{Connection, reconnect_delay_ms};
+pub use in_sight::InSight;
 
 use crate::page_data::Frame;
 use hwc_api::desired::Role;
@@ -174,9 +176,20 @@ impl Live {
                     applied: Some((nodes_applied, nodes)),
                 },
             ),
+            // What was told before it is known to whoever heard it ([`InSight`]).
+            Event::Whole => {}
             Event::SignedOut => return false,
         }
         true
+    }
+
+    /// Forgets what the cluster did not tell of when it told everything: it was gone before anybody
+    /// listened.
+    pub fn keep_only(&self, told: &InSight) {
+        retain(self.sites, |id| told.sites.contains(id));
+        retain(self.moves, |id| told.moves.contains(id));
+        retain(self.drains, |id| told.drains.contains(id));
+        retain(self.accounts, |id| told.accounts.contains(id));
     }
 
     /// Takes over a site, and its newest jobs.
@@ -308,6 +321,15 @@ fn by_key<K: Ord, V: Clone>(values: &[V], key: impl Fn(&V) -> K) -> BTreeMap<K, 
         .iter()
         .map(|value| (key(value), value.clone()))
         .collect()
+}
+
+fn retain<K: Ord + Send + Sync + 'static, V: Send + Sync + 'static>(
+    signal: RwSignal<BTreeMap<K, V>>,
+    is_kept: impl Fn(&K) -> bool,
+) {
+    if signal.with_untracked(|known| !known.keys().all(&is_kept)) {
+        signal.update(|known| known.retain(|id, _| is_kept(id)));
+    }
 }
 
 fn set_if_changed<T: PartialEq + Send + Sync + 'static>(signal: RwSignal<T>, value: T) {

@@ -22,6 +22,7 @@ pub struct Told {
     drains: BTreeMap<NodeId, DrainView>,
     accounts: BTreeMap<AccountId, AccountView>,
     settings: Option<Event>,
+    is_whole: bool,
 }
 
 impl Told {
@@ -86,6 +87,10 @@ impl Told {
         if self.settings.as_ref() != Some(&settings) {
             self.settings = Some(settings.clone());
             events.push(settings);
+        }
+        if !self.is_whole {
+            self.is_whole = true;
+            events.push(Event::Whole);
         }
         events
     }
@@ -187,6 +192,7 @@ mod tests {
                 | Event::Account(_)
                 | Event::AccountGone(_)
                 | Event::Settings { .. }
+                | Event::Whole
                 | Event::SignedOut => {}
             }
         }
@@ -214,6 +220,22 @@ mod tests {
         sample.receipt(1, 1, 1, 2, MoveReason::Pin, 9);
         assert_eq!(moves(&mut told, &mara, &sample), (vec![], vec![1], vec![1]));
         assert_eq!(moves(&mut told, &mara, &sample), (vec![], vec![], vec![]));
+    }
+
+    #[test]
+    fn the_present_state_has_an_end_and_changes_have_none() {
+        let mut sample = sample();
+        let mut told = Told::default();
+        let mara = actor(MARA, Role::Customer);
+        let first = told.differences(&mara, &sample.now());
+        assert_eq!(first.last(), Some(&Event::Whole));
+        assert_eq!(first.iter().filter(|e| **e == Event::Whole).count(), 1);
+        sample.moving(1, 1, 2, 5);
+        let news = told.differences(&mara, &sample.now());
+        assert!(
+            !news.is_empty() && !news.contains(&Event::Whole),
+            "{news:?}"
+        );
     }
 
     #[test]

@@ -4,7 +4,7 @@
 //! When it breaks it is opened again, later and later. What happened in between is asked for as a
 //! whole before events count again, so that nothing that is gone stays on the page.
 
-use super::{Connection, Live, reconnect_delay_ms};
+use super::{Connection, InSight, Live, reconnect_delay_ms};
 use crate::actions::read_frame;
 use crate::browser;
 use hwc_api::v1::{Event, PREFIX};
@@ -32,6 +32,8 @@ struct Keeper {
     open: Rc<RefCell<Option<Open>>>,
     /// Attempts since the last one that succeeded.
     attempts: Rc<RefCell<u32>>,
+    /// What was told of since the connection is open, until that is everything.
+    told: Rc<RefCell<Option<InSight>>>,
 }
 
 /// Opens the connection and keeps it open.
@@ -40,6 +42,7 @@ pub(super) fn open(live: Live) {
         live,
         open: Rc::default(),
         attempts: Rc::default(),
+        told: Rc::default(),
     };
     keeper.connect();
 }
@@ -77,6 +80,7 @@ impl Keeper {
     fn opened(&self) {
         let was_broken = self.live.connection.get_untracked() == Connection::Broken;
         *self.attempts.borrow_mut() = 0;
+        *self.told.borrow_mut() = Some(InSight::default());
         self.live.connection.set(Connection::Open);
         if was_broken {
             let live = self.live;
@@ -99,11 +103,20 @@ impl Keeper {
         let Ok(event) = serde_json::from_str::<Event>(&text) else {
             return;
         };
+        self.note(&event);
         if !self.live.apply(event) {
             if let Some(open) = self.open.borrow().as_ref() {
                 open.socket.set_onclose(None);
             }
             browser::go_to_sign_in();
+        }
+    }
+
+    /// Once everything was told, what was not is gone.
+    fn note(&self, event: &Event) {
+        let whole = self.told.borrow_mut().take_if(|told| told.note(event));
+        if let Some(told) = whole {
+            self.live.keep_only(&told);
         }
     }
 
