@@ -40,9 +40,10 @@ pub(super) fn need(
 ) -> Need {
     match (unit, said) {
         (UnitState::Inactive | UnitState::Failed, _) => Need::Start,
-        (UnitState::Active, None) if has_changed => Need::Reload,
-        (UnitState::Active, None) => Need::Unknown,
         (UnitState::Active, Some(said)) if said.walls != wanted.walls => Need::Restart,
+        // What it has read may be older than what was changed last, although it has the mark.
+        (UnitState::Active, _) if has_changed => Need::Reload,
+        (UnitState::Active, None) => Need::Unknown,
         (UnitState::Active, Some(said)) if said != wanted => Need::Reload,
         (UnitState::Active, Some(_)) => Need::Nothing,
     }
@@ -116,8 +117,8 @@ mod tests {
             // Written by a run that was cut short, or by a daemon that is dead.
             (UnitState::Active, Some(&older), false, Need::Reload),
             (UnitState::Active, Some(&older), true, Need::Reload),
-            // Read by whoever else had it reloaded.
-            (UnitState::Active, Some(&same), true, Need::Nothing),
+            // Somebody else had it reloaded while an earlier run was cut short.
+            (UnitState::Active, Some(&same), true, Need::Reload),
             (UnitState::Active, Some(&walls), false, Need::Restart),
             // An Apache that hwcd never told anything.
             (UnitState::Active, Some(&nothing), false, Need::Restart),
@@ -240,7 +241,7 @@ mod tests {
         let answer = files
             .files()
             .iter()
-            .find(|(path, _)| path.ends_with("000-hwc-loaded.conf"));
+            .find(|(path, _)| path.ends_with("zz-hwc-loaded.conf"));
         let Some((_, File::Text { text, .. })) = answer else {
             panic!("no answer is rendered");
         };

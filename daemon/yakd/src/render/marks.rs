@@ -21,8 +21,9 @@ pub(crate) const WALLS: &str = "Hwc-Walls";
 /// The variable of Apache's process that the latter comes from.
 pub(crate) const WALLS_VARIABLE: &str = "HWC_WALLS";
 
-/// After the default host, which is the first.
-const PATH: &str = "/etc/apache2/sites-enabled/000-hwc-loaded.conf";
+/// The last of all by its name, as files are put in place: who reads it has read all others, also when
+/// somebody else has Apache reloaded meanwhile.
+const PATH: &str = "/etc/apache2/sites-enabled/zz-hwc-loaded.conf";
 /// What Apache reads.
 const READ: &str = "/etc/apache2";
 
@@ -107,6 +108,11 @@ fn short(hash: Sha256) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::{NodeConfig, SocketKey};
+    use crate::gather::gather;
+    use crate::gather::tests::one_site;
+    use crate::render::apache;
+    use std::path::PathBuf;
 
     fn set(entries: &[(&str, &str)]) -> FileSet<Rendered> {
         let mut set = FileSet::default();
@@ -137,6 +143,19 @@ mod tests {
             ("/etc/logrotate.d/x", "z"),
         ];
         assert_eq!(mark_of(&beside), one, "Apache does not read it");
+    }
+
+    #[test]
+    fn the_mark_is_written_after_everything_that_it_marks() {
+        let config = NodeConfig::new(SocketKey::from_bytes([7; 32]), Vec::new());
+        let wanted = gather(&one_site(200_000, "shop.example"));
+        let (files, _) = apache::render(&config, &wanted).expect("rendered");
+        let (files, _) = mark(files).expect("marked");
+        let mut read = files.files().keys().filter(|path| path.starts_with(READ));
+        assert_eq!(
+            read.next_back().map(PathBuf::as_path),
+            Some(Path::new(PATH))
+        );
     }
 
     #[test]
