@@ -19,6 +19,7 @@ move-reason-pin = zurück auf den festgelegten Knoten
 move-visitors-wait = Besucher warten
 move-not-before = Nicht vor
 move-data = { $sent } gesendet, { $left } übrig
+move-left = noch etwa { $time }
 move-call-off = Abbrechen
 move-call-off-hint = Die Website bleibt, wo sie ist. Nichts geht verloren.
 
@@ -55,6 +56,7 @@ column-longest = Längstes Warten
 column-failed = Fehler
 column-data = Daten
 column-verdict = Geeignet
+column-score = Wertung
 column-free = Frei
 percent = { $value } %
 
@@ -95,6 +97,10 @@ why-title = Warum sie ist, wo sie ist
 why-database = Datenbank { $database }
 why-stays = Sie bleibt: { $reason }.
 why-candidates = Wohin sie könnte
+why-chosen-from = Welche Knoten verglichen wurden
+why-score-hint = Je niedriger die Wertung, desto besser.
+why-untold = Kein Knoten bedient sie, und der gefragte Knoten weiß nichts davon.
+why-untold-live = { $node } bedient sie, sagt aber noch nicht, warum. Fragen Sie gleich noch einmal.
 holder-live = { $node } bedient sie.
 holder-draining = { $node } übergibt sie.
 holder-claiming = { $node } übernimmt sie gerade.
@@ -165,6 +171,7 @@ drain-moved = Umgezogen
 drain-waited = Anfragen, die warteten
 drain-longest = längstens { $time }
 drain-remaining = Fertig in etwa
+drain-end-at = um
 drain-left = Noch zu tun
 drain-nothing-left = nichts
 drain-waits-for-copies = wartet auf Kopien
@@ -185,7 +192,12 @@ drain-copies-left = { $count ->
 }
 drain-step-ready = Bereit zur Wartung
 drain-step-ready-text = { $node } kann ausgeschaltet werden
-drain-copies = Kopien jetzt
+drain-copies = Kopien jetzt auf anderen Knoten
+drain-copies-count = { $copies ->
+    [0] { $datasets } ohne Kopie
+    [one] { $datasets } mit { $copies } Kopie
+   *[other] { $datasets } mit { $copies } Kopien
+}
 drain-copies-whole = Alle Kopien liegen vollständig auf anderen Knoten
 drain-copies-lacking = { $count ->
     [one] { $count } Website oder Datenbank hat anderswo weniger Kopien, als sie sollte
@@ -223,7 +235,7 @@ done-site-pinned = Die Website ist festgelegt.
 done-site-unpinned = Die Website ist nicht mehr festgelegt.
 done-site-held = Die Website bleibt so lange, wo sie ist.
 done-site-unheld = Die Website wird nicht mehr gehalten.
-done-node-undrained = Der Knoten ist wieder in Betrieb.
+done-node-undrained = Der Knoten ist wieder in Betrieb. Was umgezogen ist, bleibt, wo es ist.
 done-node-changed = Gespeichert.
 done-nodes-lost = Die Knoten sind aufgegeben. Einstellungen lassen sich in wenigen Sekunden wieder ändern.
 done-key-replaced = Der Schlüssel ist ersetzt.

@@ -19,6 +19,7 @@ move-reason-pin = it returns to the node that it is pinned to
 move-visitors-wait = Visitors wait
 move-not-before = Not before
 move-data = { $sent } sent, { $left } to go
+move-left = about { $time } left
 move-call-off = Call off
 move-call-off-hint = The site stays where it is. Nothing is lost.
 
@@ -55,6 +56,7 @@ column-longest = Longest wait
 column-failed = Failed
 column-data = Data
 column-verdict = Fit for it
+column-score = Score
 column-free = Free
 percent = { $value } %
 
@@ -95,6 +97,10 @@ why-title = Why it is where it is
 why-database = Database { $database }
 why-stays = It stays: { $reason }.
 why-candidates = Where it could go
+why-chosen-from = The nodes that were weighed
+why-score-hint = The lower the score, the better.
+why-untold = No node serves it, and the node that was asked knows nothing of it.
+why-untold-live = { $node } serves it but does not say why yet. Ask again in a moment.
 holder-live = { $node } serves it.
 holder-draining = { $node } hands it over.
 holder-claiming = { $node } is taking it over.
@@ -165,6 +171,7 @@ drain-moved = Moved
 drain-waited = Requests that waited
 drain-longest = longest { $time }
 drain-remaining = Done in about
+drain-end-at = at
 drain-left = Left to do
 drain-nothing-left = nothing
 drain-waits-for-copies = waits for copies
@@ -185,7 +192,12 @@ drain-copies-left = { $count ->
 }
 drain-step-ready = Ready for maintenance
 drain-step-ready-text = { $node } can be switched off
-drain-copies = Copies now
+drain-copies = Copies now on other nodes
+drain-copies-count = { $copies ->
+    [0] { $datasets } with no copy
+    [one] { $datasets } with { $copies } copy
+   *[other] { $datasets } with { $copies } copies
+}
 drain-copies-whole = All copies are whole on other nodes
 drain-copies-lacking = { $count ->
     [one] { $count } site or database has fewer copies on other nodes than it should
@@ -223,7 +235,7 @@ done-site-pinned = The site is pinned.
 done-site-unpinned = The site is not pinned any more.
 done-site-held = The site stays where it is for that long.
 done-site-unheld = The site is not held any more.
-done-node-undrained = The node is back in use.
+done-node-undrained = The node is back in use. What moved away stays where it is.
 done-node-changed = Saved.
 done-nodes-lost = The nodes are given up. Settings can be changed again within seconds.
 done-key-replaced = The key is replaced.

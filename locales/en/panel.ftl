@@ -29,6 +29,7 @@ cores = { $cores ->
 
 moment-utc = { $date }, { $time } UTC
 moment-day = { $date }, { $time }
+moment-clock-utc = { $time } UTC
 moment-today = today { $time }
 moment-date = { $day } { $month }
 month-1 = Jan

@@ -11,13 +11,20 @@ pub fn Moment(
     /// Which.
     #[prop(into)]
     at: Signal<WallTime>,
+    /// Whether it is about: the time of day is enough.
+    #[prop(optional)]
+    is_about: bool,
 ) -> impl IntoView {
     // Both sides draw UTC first, so that the page can be taken over; then the browser knows better.
     let is_local = RwSignal::new(false);
     Effect::new(move |_| is_local.set(true));
     let text = move || {
         let at = at.get();
-        if is_local.get() { local(at) } else { utc(at) }
+        match (is_local.get(), is_about) {
+            (true, _) => local(at, is_about),
+            (false, true) => tr!("moment-clock-utc", time = clock(civil(at))),
+            (false, false) => utc(at),
+        }
     };
     view! { <time datetime=move || iso(at.get())>{text}</time> }
 }
@@ -102,9 +109,9 @@ fn date(at: Civil) -> String {
     tr!("moment-date", day = at.day.to_string(), month = month)
 }
 
-/// In the visitor's own time: seconds today, the date before.
+/// In the visitor's own time: seconds today, unless it is about; the date of other days.
 #[cfg(feature = "hydrate")]
-fn local(at: WallTime) -> String {
+fn local(at: WallTime, is_about: bool) -> String {
     let here = |moment: WallTime| {
         let date = js_sys::Date::new(&(moment.0 as f64).into());
         let offset_minutes = date.get_timezone_offset() as i64;
@@ -114,6 +121,9 @@ fn local(at: WallTime) -> String {
     let now_at = crate::browser::now();
     let now = here(now_at);
     if (then.year, then.month, then.day) == (now.year, now.month, now.day) {
+        if is_about {
+            return clock(then);
+        }
         let seconds = format!("{}:{:02}", clock(then), then.second);
         return tr!("moment-today", time = seconds);
     }
@@ -121,7 +131,7 @@ fn local(at: WallTime) -> String {
 }
 
 #[cfg(not(feature = "hydrate"))]
-fn local(at: WallTime) -> String {
+fn local(at: WallTime, _is_about: bool) -> String {
     utc(at)
 }
 

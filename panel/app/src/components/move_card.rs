@@ -1,4 +1,5 @@
-//! A site on the move: what happens just now, how far it is, how long visitors wait.
+//! A site on the move: what happens just now, how far it is and how long it takes, how long
+//! visitors wait.
 
 use super::bar::Bar;
 use super::elapsed::Elapsed;
@@ -14,6 +15,7 @@ use crate::tone::Tone;
 use crate::tr;
 use hwc_api::ids::SiteId;
 use hwc_api::moves::{MovePhase, MoveProgress};
+use hwc_api::pace::Paces;
 use hwc_api::v1::{MoveView, SiteView};
 use leptos::form::ActionForm;
 use leptos::prelude::*;
@@ -29,6 +31,7 @@ pub fn MoveCard(
     let is_moving = Memo::new(move |_| moves.with(|moves| !moves.is_empty()));
     let id = site.with_untracked(|site| site.id);
     let is_administrator = live.is_administrator();
+    let paces = StoredValue::new(Paces::default());
     move || {
         is_moving.get().then(|| {
             view! {
@@ -42,7 +45,7 @@ pub fn MoveCard(
                         </span>
                     </div>
                     <ul class="list">
-                        {move || moves.get().into_iter().map(|view| line(&view)).collect_view()}
+                        {move || moves.get().into_iter().map(|view| line(&view, left(paces, &view.of))).collect_view()}
                     </ul>
                     {is_administrator.then(|| view! { <CallOff id/> })}
                 </section>
@@ -51,8 +54,24 @@ pub fn MoveCard(
     }
 }
 
+/// How long copying goes on, about, as soon as the page has seen enough of it.
+fn left(paces: StoredValue<Paces>, progress: &MoveProgress) -> Option<String> {
+    #[cfg(feature = "hydrate")]
+    {
+        let now = crate::browser::now();
+        let left = paces.try_update_value(|paces| paces.remaining_ms(progress, now));
+        left.flatten()
+            .map(|left| tr!("move-left", time = format::about(left)))
+    }
+    #[cfg(not(feature = "hydrate"))]
+    {
+        let _only_a_browser_looks_on = (paces, progress);
+        None
+    }
+}
+
 /// One dataset on the move.
-fn line(view: &MoveView<MoveProgress>) -> impl IntoView + use<> {
+fn line(view: &MoveView<MoveProgress>, left: Option<String>) -> impl IntoView + use<> {
     let progress = &view.of;
     let percent = move_text::percent(progress);
     let waits = progress
@@ -80,7 +99,7 @@ fn line(view: &MoveView<MoveProgress>) -> impl IntoView + use<> {
             <Icon glyph class/>
             <span class="two grow">
                 <bdi class="b wraps">{view.title.clone()}</bdi>
-                <small>{move_text::phase(progress.phase)} {data.map(|data| format!(" · {data}"))}</small>
+                <small>{move_text::phase(progress.phase)} {data.map(|data| format!(" · {data}"))} {left.map(|left| format!(" · {left}"))}</small>
                 {due}
                 {waits}
                 <span

@@ -1,5 +1,5 @@
 //! Why a site is where it is: what its node says of each part, its newest decisions and, for
-//! administrators, the nodes that were weighed.
+//! administrators, the nodes that were weighed, with their scores.
 
 use super::icon::{Glyph, Icon};
 use super::moment::Moment;
@@ -10,8 +10,9 @@ use crate::i18n::format;
 use crate::live::{Live, site_datasets, use_live};
 use crate::move_text;
 use crate::tr;
-use hwc_api::explanation::{Candidate, DatasetExplanation};
-use hwc_api::v1::SiteView;
+use hwc_api::explanation::{Candidate, DatasetExplanation, Explanation};
+use hwc_api::ids::DatasetId;
+use hwc_api::v1::{DatasetView, SiteView};
 use leptos::prelude::*;
 
 /// The newest decisions that are told of each part.
@@ -41,10 +42,7 @@ pub fn WhyHere(
             <Suspense fallback=|| view! { <Skeleton/> }>
                 {move || Suspend::new(async move {
                     match explanation.await {
-                        Ok(Ok(explanation)) => {
-                            let parts = explanation.datasets.iter();
-                            parts.map(|part| explained(live, site, part)).collect_view().into_any()
-                        }
+                        Ok(Ok(explanation)) => parts(live, site, &explanation).into_any(),
                         Ok(Err(refusal)) | Err(refusal) => {
                             view! {
                                 <div class="card-b"><RefusalBanner refusal=Signal::stored(Some(refusal))/></div>
@@ -59,21 +57,60 @@ pub fn WhyHere(
     .into_any()
 }
 
-fn explained(
+/// Every part of the site: what was explained, then what no node knows of.
+fn parts(live: Live, site: Signal<SiteView>, explanation: &Explanation) -> impl IntoView + use<> {
+    let explained = &explanation.datasets;
+    let told = explained
+        .iter()
+        .map(|part| explained_part(live, site, part))
+        .collect_view();
+    let untold = site.with_untracked(|site| {
+        let all = site_datasets(site);
+        all.filter(|dataset| explained.iter().all(|part| part.dataset != dataset.id))
+            .map(|dataset| untold_part(site, dataset))
+            .collect_view()
+    });
+    view! {
+        {told}
+        {untold}
+    }
+}
+
+/// What a dataset holds.
+fn name(site: &SiteView, dataset: DatasetId) -> String {
+    let mut databases = site.databases.iter();
+    let of_database = databases.find(|database| database.dataset.id == dataset);
+    of_database.map_or_else(
+        || tr!("size-files"),
+        |database| tr!("why-database", database = database.name.to_string()),
+    )
+}
+
+/// A part that the node that was asked knows nothing of: what is known without it.
+fn untold_part(site: &SiteView, dataset: &DatasetView) -> impl IntoView + use<> {
+    let text = match &dataset.live_node {
+        Some(node) => tr!("why-untold-live", node = node.name.to_string()),
+        None => tr!("why-untold"),
+    };
+    view! {
+        <div class="card-b part">
+            <h3>{name(site, dataset.id)}</h3>
+            <ul class="plain-l">
+                <li>
+                    <Icon glyph=Glyph::Info/>
+                    <span>{text}</span>
+                </li>
+            </ul>
+        </div>
+    }
+}
+
+fn explained_part(
     live: Live,
     site: Signal<SiteView>,
     part: &DatasetExplanation,
 ) -> impl IntoView + use<> {
-    let name = site.with_untracked(|site| {
-        let of_database = site
-            .databases
-            .iter()
-            .find(|database| database.dataset.id == part.dataset);
-        of_database.map_or_else(
-            || tr!("size-files"),
-            |database| tr!("why-database", database = database.name.to_string()),
-        )
-    });
+    let name = site.with_untracked(|site| name(site, part.dataset));
     let obstacle = part.obstacle.map(|obstacle| {
         view! {
             <li>
@@ -86,19 +123,37 @@ fn explained(
         .decisions
         .iter()
         .take(DECISIONS)
-        .map(|decision| {
+        .enumerate()
+        .map(|(place, decision)| {
+            // What the newest one chose from; older ones are in the journal.
+            let chosen_from = (place == 0 && !decision.candidates.is_empty()).then(|| {
+                view! {
+                    <details>
+                        <summary>{tr!("why-chosen-from")}</summary>
+                        {weighed(live, &decision.candidates)}
+                    </details>
+                }
+            });
             view! {
                 <li>
                     <Icon glyph=Glyph::Clock/>
-                    <span class="two grow">
+                    <div class="two grow">
                         <span>{move_text::decision(live, decision)}</span>
                         <small><Moment at=decision.at/></small>
-                    </span>
+                        {chosen_from}
+                    </div>
                 </li>
             }
         })
         .collect_view();
-    let candidates = (!part.candidates.is_empty()).then(|| weighed(live, &part.candidates));
+    let candidates = (!part.candidates.is_empty()).then(|| {
+        view! {
+            <details class="card-b part">
+                <summary>{tr!("why-candidates")}</summary>
+                {weighed(live, &part.candidates)}
+            </details>
+        }
+    });
     view! {
         <div class="card-b part">
             <h3>{name}</h3>
@@ -115,7 +170,7 @@ fn explained(
     }
 }
 
-/// The nodes where it could go, best first, folded away.
+/// Nodes that were weighed, best first.
 fn weighed(live: Live, candidates: &[Candidate]) -> impl IntoView + use<> {
     let rows = candidates
         .iter()
@@ -129,6 +184,9 @@ fn weighed(live: Live, candidates: &[Candidate]) -> impl IntoView + use<> {
                 <tr>
                     <td class="b"><bdi>{live.node_name(candidate.node)}</bdi></td>
                     <td class="full" data-l=tr!("column-verdict")>{verdict}</td>
+                    <td class="num" data-l=tr!("column-score")>
+                        {candidate.score.map_or_else(|| "–".to_owned(), format::number)}
+                    </td>
                     <td class="num" data-l=tr!("column-load")>
                         {tr!("percent", value = candidate.load_percent)}
                     </td>
@@ -138,21 +196,20 @@ fn weighed(live: Live, candidates: &[Candidate]) -> impl IntoView + use<> {
         })
         .collect_view();
     view! {
-        <details class="card-b part">
-            <summary>{tr!("why-candidates")}</summary>
-            <div class="tbl-w">
-                <table class="tbl fold dense">
-                    <thead>
-                        <tr>
-                            <th scope="col">{tr!("column-node")}</th>
-                            <th scope="col">{tr!("column-verdict")}</th>
-                            <th scope="col" class="num">{tr!("column-load")}</th>
-                            <th scope="col" class="num">{tr!("column-free")}</th>
-                        </tr>
-                    </thead>
-                    <tbody>{rows}</tbody>
-                </table>
-            </div>
-        </details>
+        <div class="tbl-w">
+            <table class="tbl fold dense">
+                <thead>
+                    <tr>
+                        <th scope="col">{tr!("column-node")}</th>
+                        <th scope="col">{tr!("column-verdict")}</th>
+                        <th scope="col" class="num">{tr!("column-score")}</th>
+                        <th scope="col" class="num">{tr!("column-load")}</th>
+                        <th scope="col" class="num">{tr!("column-free")}</th>
+                    </tr>
+                </thead>
+                <tbody>{rows}</tbody>
+            </table>
+        </div>
+        <p class="sm muted">{tr!("why-score-hint")}</p>
     }
 }

@@ -4,6 +4,7 @@
 mod add_node;
 mod balancing;
 mod drain;
+mod drain_copies;
 mod drain_form;
 mod drain_numbers;
 mod drain_progress;

@@ -1,6 +1,6 @@
 //! The numbers of a drain: how many moved, who waited, what failed, how long it takes.
 
-use crate::components::Bar;
+use crate::components::{Bar, Moment};
 use crate::i18n::format;
 use crate::live::use_live;
 use crate::tone::Tone;
@@ -34,6 +34,8 @@ pub fn DrainNumbers(
     let moving_percent =
         Signal::derive(move || format::percent(u64::from(moving.get()), u64::from(whole.get())));
     let is_done = Memo::new(move |_| drain.with(|drain| drain.is_done));
+    let has_end = Memo::new(move |_| drain.with(|drain| drain.done_at.is_some()));
+    let end = Signal::derive(move || drain.with(|drain| drain.done_at).unwrap_or_default());
     let staying = move || {
         drain
             .with(|drain| drain.live_left)
@@ -73,7 +75,14 @@ pub fn DrainNumbers(
                     </div>
                     <div>
                         <div class="stat-l">{move || left_title(is_done.get())}</div>
-                        <div class="stat-v">{move || drain.with(remaining)}</div>
+                        <div class="stat-v">
+                            {move || drain.with(remaining)}
+                            {move || {
+                                has_end
+                                    .get()
+                                    .then(|| view! { <small>{tr!("drain-end-at")} " " <Moment at=end is_about=true/></small> })
+                            }}
+                        </div>
                     </div>
                 </div>
                 <div

@@ -1,5 +1,6 @@
 //! How the emptying of a node goes: numbers, steps, copies, receipts, all live.
 
+use super::drain_copies::DrainCopies;
 use super::drain_numbers::DrainNumbers;
 use super::drain_receipts::DrainReceipts;
 use super::drain_steps::DrainSteps;
@@ -53,7 +54,7 @@ pub fn DrainProgress(title: Signal<String>, drain: Signal<DrainView>) -> impl In
             <div class="grid drain">
                 <div class="stackv">
                     <DrainSteps drain whole/>
-                    <Copies drain/>
+                    <DrainCopies drain/>
                 </div>
                 <DrainReceipts drain/>
             </div>
@@ -84,39 +85,6 @@ fn Undrain(drain: Signal<DrainView>, is_done: Memo<bool>) -> impl IntoView {
                 </button>
             </ActionForm>
         </div>
-    }
-    .into_any()
-}
-
-/// Whether every dataset has the copies that it should have.
-#[component]
-fn Copies(drain: Signal<DrainView>) -> impl IntoView {
-    view! {
-        <section class="card">
-            <div class="card-h"><h2>{tr!("drain-copies")}</h2></div>
-            <div class="card-b stackv gap-3">
-                {move || {
-                    drain
-                        .with(|drain| {
-                            let (tone, glyph, text) = match drain.lacking_copies {
-                                0 => ("ok", Glyph::Check, tr!("drain-copies-whole")),
-                                // They are being made.
-                                count if !drain.is_done && !drain.drain.may_lack_copies => {
-                                    ("move", Glyph::Clock, tr!("drain-copies-coming", count = count))
-                                }
-                                count => ("warn", Glyph::Warning, tr!("drain-copies-lacking", count = count)),
-                            };
-                            view! {
-                                <p class="st" data-s=tone>
-                                    <Icon glyph/>
-                                    <span>{text}</span>
-                                </p>
-                            }
-                        })
-                }}
-                <p class="sm muted">{tr!("drain-copies-hint")}</p>
-            </div>
-        </section>
     }
     .into_any()
 }
