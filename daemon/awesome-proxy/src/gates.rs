@@ -13,7 +13,8 @@
 //! | a new request, at any node | waits before its body is read, then goes to the new live node; 503 with `Retry-After` when its time is over or there is no room | `wait`, `waiting_per_dataset`, `waiting`, `waiting_bytes` |
 //! | a request at work | finishes; cut, it is answered 502 ("may or may not have been carried out"), or asked again at the new live node if it may be repeated | `drain` |
 //! | an upload under way | is inside: the same | `drain`, `stall` |
-//! | an answer under way, a long download | goes on; cut, its connection breaks off before the told end | `drain` |
+//! | a connection without a request, HTTP/1.1 or HTTP/2 | stays the same connection; its next request is a new one | `head` |
+//! | an answer under way, a long download | goes on; cut, its connection (HTTP/2: its stream) breaks off before the told end; a file has the same `ETag` on every node, so that the rest can be asked for by `Range` | `drain` |
 //! | an answer that the services are done with | is not inside any more: the visitor takes it in their own time | `stall` |
 //! | a WebSocket | goes on for a moment, is told to come back (close code 1012), and ends | `websocket_grace` |
 //!
@@ -21,8 +22,10 @@
 //! bounded as those that wait for a live node; when the gate closes it goes back to those
 //! (`http::unread`).
 //!
-//! A move that is called off opens the gate again under the same epoch: nobody inside is cut. A
-//! fence without a move (another node has a higher epoch, the node stood still) cuts at once.
+//! A move that is called off opens the gate again under the same epoch: nobody inside is cut, but
+//! whoever was cut at the limit before stays cut. A fence without a move (another node has a higher
+//! epoch, the node stood still) cuts at once. `lab/tests/moves.rs` shows on real nodes what becomes of
+//! those who end in time.
 
 use crate::stats::{Counters, DatasetStats, PauseAccount};
 use hwc_api::ids::DatasetId;

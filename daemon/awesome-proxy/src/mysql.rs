@@ -18,8 +18,10 @@
 //! | a session whose password we do not know (it was changed just now) | the same |
 //!
 //! The limit is that of `AwesomeProxy::clear`; the last ones leave a moment before it. A fence without
-//! a move ends all sessions at once, without a word. What no server tells and no text shows is not
-//! carried: the `LASTVAL()` of a sequence.
+//! a move ends all sessions at once, without a word; so does the limit where there was no time to leave
+//! before it, on a machine that is much too busy. What no server tells and no text shows is not carried:
+//! the `LASTVAL()` of a sequence. `lab/tests/moves.rs` shows on real nodes what becomes of those who
+//! end in time.
 //!
 //! # Where what is
 //!

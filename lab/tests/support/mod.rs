@@ -7,6 +7,9 @@
 )]
 
 pub mod cluster;
+pub mod site;
+pub mod sql;
+pub mod visits;
 
 use std::path::{Path, PathBuf};
 
