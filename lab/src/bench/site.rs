@@ -47,6 +47,12 @@ impl<'lab> Site<'lab> {
         Ok(site)
     }
 
+    /// The lab that it is in.
+    #[must_use]
+    pub const fn lab(&self) -> &'lab Lab {
+        self.lab
+    }
+
     /// Its first address.
     #[must_use]
     pub const fn domain(&self) -> &str {
