@@ -15,7 +15,7 @@ ALLOWED = {
     "hwc-state-machine": ["hwc-api"],
     "hwc-runtime": ["hwc-api"],
     "hwc-journal": ["hwc-api", "hwc-state-machine"],
-    "hwc-simulator": ["hwc-api", "hwc-state-machine", "hwc-group"],
+    "hwc-simulator": ["hwc-api", "hwc-runtime", "hwc-state-machine", "hwc-group"],
     **{room: ["hwc-api", "hwc-runtime"] for room in ROOMS},
     "hwcd": ["hwc-api", "hwc-runtime", "hwc-state-machine", "hwc-journal", *ROOMS],
     "hwc-panel-app": ["hwc-api"],

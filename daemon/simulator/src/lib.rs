@@ -12,6 +12,8 @@
 //! sealing, TLS and sockets. What SWIM hardly ever does by itself, call a node dead that everybody
 //! reaches, is done to brains all the same, as a fault ([`World::mistake`]).
 //!
+//! [`scale`] is a world of its own: a thousand nodes, and what they take.
+//!
 //! # What is checked
 //! After every step, where the one thing that changed is looked at; every second of virtual time
 //! ("watch"); whenever everything healed, up to three times a run ("rest"), at times with all acting
@@ -54,6 +56,7 @@ pub mod disk;
 pub mod network;
 pub mod registry;
 pub mod report;
+pub mod scale;
 pub mod scenario;
 pub mod schedule;
 pub mod time;

@@ -2,15 +2,18 @@
 //!
 //! A failing seed is told with the command that replays it. With `--bugs` every rule of the protocol
 //! that can be switched off is, one after the other, until a seed turns red. The last lines are a
-//! table; the same goes to `target/bench/simulation.json`.
+//! table; the same goes to `target/bench/simulation.json`. `hwc-simulate scale` runs one large
+//! cluster instead.
 
 #![expect(clippy::print_stdout, reason = "what it tells is its result")]
 
 use anyhow::{Context, Result, ensure};
-use clap::{Parser, ValueEnum};
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use hwc_group::profile::Profile;
 use hwc_simulator::bugs::{self, SeededBug};
 use hwc_simulator::campaign::{self, Campaign};
 use hwc_simulator::report::{Report, write_json};
+use hwc_simulator::scale::{self, ScaleSetup};
 use hwc_simulator::{Course, Verbosity, run_seed};
 use hwc_state_machine::StateMachine;
 use std::path::PathBuf;
@@ -18,7 +21,10 @@ use std::time::{Duration, Instant};
 
 /// Runs simulated clusters.
 #[derive(Parser)]
+#[command(args_conflicts_with_subcommands = true)]
 struct Options {
+    #[command(subcommand)]
+    instead: Option<Instead>,
     /// How many seeds.
     #[arg(long, default_value_t = 2_000)]
     seeds: u64,
@@ -48,6 +54,31 @@ struct Options {
     output: PathBuf,
 }
 
+#[derive(Subcommand)]
+enum Instead {
+    /// Runs one large cluster; says how fast it agrees, and what that takes.
+    Scale(ScaleOptions),
+}
+
+#[derive(Args)]
+struct ScaleOptions {
+    /// How many nodes.
+    #[arg(long, default_value_t = 1_000)]
+    nodes: u16,
+    /// How many datasets, each with three copies.
+    #[arg(long, default_value_t = 100_000)]
+    datasets: u32,
+    /// The seed.
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+    /// Prints all figures as JSON, and nothing else.
+    #[arg(long)]
+    json: bool,
+    /// Where the result goes.
+    #[arg(long, default_value = "target/bench/simulation.json")]
+    output: PathBuf,
+}
+
 #[derive(Clone, Copy, ValueEnum)]
 enum Log {
     /// What an operator would tell.
@@ -58,6 +89,9 @@ enum Log {
 
 fn main() -> Result<()> {
     let options = Options::parse();
+    if let Some(Instead::Scale(options)) = &options.instead {
+        return run_scale(options);
+    }
     let bug = match &options.bug {
         Some(name) => Some(bugs::named(name).context("no such rule")?),
         None => None,
@@ -116,6 +150,47 @@ fn replay(seed: u64, options: &Options, mut course: Course) -> Result<()> {
         Some(failure) => anyhow::bail!("seed {seed}: {failure}"),
         None => Ok(()),
     }
+}
+
+fn run_scale(options: &ScaleOptions) -> Result<()> {
+    let setup = ScaleSetup {
+        seed: options.seed,
+        ..ScaleSetup::of(options.nodes, options.datasets, processor_time)
+    };
+    let figures = scale::run(setup, |news| {
+        if !options.json {
+            println!("{:.0?}: {news}", processor_time());
+        }
+    })?;
+    let wan = ScaleSetup {
+        profile: Profile::Wan,
+        ..setup
+    };
+    let wan = scale::detection(wan).context("the same far apart")?;
+    if options.json {
+        println!("{}", serde_json::to_string_pretty(&figures)?);
+    } else {
+        println!(
+            "{figures}far apart, all know a death    {:.1} s",
+            wan.as_secs_f64()
+        );
+        println!("processor time               {:.0?}", processor_time());
+    }
+    let mut report = Report::default();
+    report.large = Some(figures.summary());
+    write_json(&options.output, &report).context("write the result")?;
+    let mistakes = figures.false_deaths;
+    ensure!(
+        mistakes == 0,
+        "{mistakes} times a living node was declared dead"
+    );
+    Ok(())
+}
+
+/// What this thread has had of processors: others may be at work on them.
+fn processor_time() -> Duration {
+    let time = rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime);
+    Duration::try_from(time).unwrap_or_default()
 }
 
 /// How many seeds it takes to notice a broken rule.
