@@ -23,6 +23,30 @@ pub enum Bug {
     AcknowledgedWithoutFence,
     /// A live node that was not heard in a winner's round gives in without contesting.
     NoContest,
+    /// Whoever contends contests every live node, not the one whose epoch it names.
+    ContestNamesNoEpoch,
+    /// A node that was heard in a winner's round contests it all the same.
+    HeardContests,
+    /// Who was heard in a round counts as heard after its restart as well.
+    HeardWithoutBoot,
+    /// A node that does not contend claims beside one that does.
+    ContendersIgnored,
+    /// A claim is not judged again on the heads that its round made final.
+    JudgedOnce,
+    /// A node that lost its disk begins the dataset empty.
+    EmptyClaims,
+    /// The target of a move is promoted, and takes over, before it holds everything.
+    PromotedEarly,
+    /// A node that has promoted another one goes on serving.
+    ResumedAfterPromotion,
+    /// A promotion counts everybody in reach as heard.
+    PromotionCountsAsRound,
+    /// A copy may be dropped though no lasting one is known to be whole.
+    DroppedUnconfirmed,
+    /// A grant to drop a copy outlives its epoch.
+    StaleGrantObeyed,
+    /// A divergent copy stays the only one.
+    DivergentNotPushed,
     /// Planned moves begin whatever the budgets of the cluster and of nodes say.
     MoveBudgetIgnored,
     /// What moved not long ago is handed over again.

@@ -79,14 +79,20 @@ impl Ownership {
         let (epoch, is_promoted) = (claim.epoch, claim.is_promoted);
         let mut silent = claim.silent.clone();
         if is_promoted {
-            self.go_live(epoch, vec![context.me], context);
+            let heard = if context.bugs.has(Bug::PromotionCountsAsRound) {
+                self.heard_in_round(&silent, context)
+            } else {
+                vec![context.me]
+            };
+            self.go_live(epoch, heard, context);
             return true;
         }
         let ask_until = asked_at.plus(context.timers.ask_ms);
         if context.now >= ask_until {
             silent.extend(self.unanswered(epoch, context));
         }
-        if self.judge(context, &silent) == Verdict::NotNow {
+        let is_judged_again = !context.bugs.has(Bug::JudgedOnce);
+        if is_judged_again && self.judge(context, &silent) == Verdict::NotNow {
             self.give_up(context);
             return true;
         }

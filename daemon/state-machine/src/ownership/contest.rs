@@ -57,7 +57,8 @@ impl Ownership {
         };
         let is_contested = self.known_views().any(|(_, view)| {
             view.record.is_contending
-                && view.record.against == service.epoch
+                && (view.record.against == service.epoch
+                    || context.bugs.has(Bug::ContestNamesNoEpoch))
                 && !view.record.lineage.within(self.head())
         });
         if is_contested {
@@ -79,8 +80,12 @@ impl Ownership {
         let Some((_, view)) = winner else {
             return false;
         };
+        let was_heard = view.record.heard.iter().any(|heard| {
+            heard.node == context.me.node
+                && (heard.boot == context.me.boot || context.bugs.has(Bug::HeardWithoutBoot))
+        });
         let has_lost = self.head().within(view.lineage())
-            || view.record.heard.contains(&context.me)
+            || was_heard && !context.bugs.has(Bug::HeardContests)
             || context.bugs.has(Bug::NoContest);
         if has_lost {
             self.is_contending = false;

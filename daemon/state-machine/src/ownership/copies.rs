@@ -3,6 +3,7 @@
 
 use super::{Context, Operation, Ownership, Role};
 use crate::action::Command;
+use crate::bugs::Bug;
 use crate::event::PeerMessage;
 use crate::time::Millis;
 use hwc_api::ids::NodeId;
@@ -64,7 +65,7 @@ impl Ownership {
                         && record.lineage.same_branch(head)
                 })
         });
-        if !confirmed {
+        if !confirmed && !context.bugs.has(Bug::DroppedUnconfirmed) {
             return Vec::new();
         }
         let may_drop = |node: &NodeId| {
@@ -95,7 +96,7 @@ impl Ownership {
             let may_drop = self.has_copy()
                 && !self.is_contending
                 && !self.is_member(context.me.node)
-                && self.seen() == epoch
+                && (self.seen() == epoch || context.bugs.has(Bug::StaleGrantObeyed))
                 && self.head().within(&lineage);
             self.row.wanted.is_dropped |= may_drop;
         }

@@ -2,6 +2,7 @@
 
 use super::{Context, Ownership};
 use crate::action::Command;
+use crate::bugs::Bug;
 use hwc_api::ids::NodeId;
 use hwc_api::ownership::{HolderRecord, Lineage};
 
@@ -35,6 +36,9 @@ impl Ownership {
     /// T19: a copy that no other holder in reach shows is offered to the first of them, again and
     /// again until it shows it.
     pub(super) fn push_divergent(&mut self, context: &mut Context<'_>) {
+        if context.bugs.has(Bug::DivergentNotPushed) {
+            return;
+        }
         let reach = self.reach(context);
         let mut members: Vec<_> = reach
             .iter()

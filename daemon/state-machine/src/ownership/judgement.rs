@@ -5,6 +5,7 @@
 
 use super::view::is_serving;
 use super::{Context, Ownership};
+use crate::bugs::Bug;
 use hwc_api::ids::NodeId;
 use hwc_api::ownership::HolderRecord;
 use std::cmp::Ordering;
@@ -40,7 +41,7 @@ impl Ownership {
             others.push((node, record));
         }
         let any_contending = others.iter().any(|(_, record)| record.is_contending);
-        if any_contending && !self.is_contending {
+        if any_contending && !self.is_contending && !context.bugs.has(Bug::ContendersIgnored) {
             return Verdict::NotNow;
         }
         if !self.has_copy() {
@@ -95,7 +96,8 @@ impl Ownership {
             && others
                 .iter()
                 .all(|(_, record)| !record.has_copy && record.divergent.is_empty());
-        if self.is_member(me) && is_old_enough && is_nothing_lost && is_nothing_there {
+        let is_beginning = is_old_enough && is_nothing_lost && is_nothing_there;
+        if self.is_member(me) && (is_beginning || context.bugs.has(Bug::EmptyClaims)) {
             let my_place = self.place(me, context);
             let places = others.iter().map(|(node, _)| self.place(*node, context));
             let rank = places.clone().filter(|place| *place < my_place).count();

@@ -6,6 +6,7 @@
 use super::view::is_serving;
 use super::{Context, Move, MoveEnd, MoveGate, Ownership, Role};
 use crate::action::Command;
+use crate::bugs::Bug;
 use crate::event::PeerMessage;
 use crate::moves::CallOff;
 use crate::time::Millis;
@@ -82,7 +83,7 @@ impl Ownership {
                 }
                 is_ready && moving.may_close
             }
-            MoveGate::Closed if follows && record.lineage.same_branch(self.head()) => {
+            MoveGate::Closed if follows && self.has_all(&record, context) => {
                 let to = Speaker {
                     node: moving.to,
                     boot: record.boot,
@@ -92,6 +93,10 @@ impl Ownership {
             }
             MoveGate::Closing | MoveGate::Closed | MoveGate::CalledOff => false,
         }
+    }
+
+    fn has_all(&self, record: &HolderRecord, context: &Context<'_>) -> bool {
+        record.lineage.same_branch(self.head()) || context.bugs.has(Bug::PromotedEarly)
     }
 
     fn present_move(&self) -> Option<(Move, Epoch)> {
@@ -116,6 +121,10 @@ impl Ownership {
             to: to.node,
             message: PeerMessage::Promote { to, epoch, lineage },
         });
+        if context.bugs.has(Bug::ResumedAfterPromotion) {
+            self.call_off_move(CallOff::TargetLost, context);
+            return;
+        }
         self.move_end = Some(MoveEnd::Promoted { epoch });
         self.fence(false, context);
         self.let_go_first(to.node, context);
@@ -174,7 +183,7 @@ impl Ownership {
         let holds_all = self
             .copy
             .as_ref()
-            .is_some_and(|copy| copy.same_branch(lineage));
+            .is_some_and(|copy| copy.same_branch(lineage) || context.bugs.has(Bug::PromotedEarly));
         let may_serve = self.role == Role::Replica
             && !self.is_contending
             && !self.is_deleted()
