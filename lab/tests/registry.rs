@@ -96,7 +96,9 @@ fn refuse_a_second_move(lab: &Lab, live: &str, near: &str, far: &str) {
     check_refused(lab, near, &["site", "move", DOMAIN, near], "site-busy");
     soon("the site to arrive", || live_node(lab, live, DOMAIN) == far);
     soon("the move to have ended", || {
-        site(lab, far, DOMAIN)["job"].is_null()
+        let jobs = site(lab, far, DOMAIN)["jobs"].clone();
+        let mut jobs = jobs.as_array().unwrap().iter();
+        jobs.all(|job| !job["outcome"].is_null())
     });
     wait_copied(lab, far, DOMAIN);
     hwc(lab, far, &["site", "move", DOMAIN, live, "--wait"]);
