@@ -171,7 +171,7 @@ impl World {
             PeerMessage::Promote { lineage, .. } => {
                 self.note(|| format!("{id} promotes {to} for dataset {dataset}"));
                 self.truth.tally.promotions += 1;
-                self.check_promotion(id, dataset, lineage);
+                self.check_promotion(id, dataset, to, lineage);
             }
             PeerMessage::Grant { .. } => {
                 self.truth.granted.insert((dataset, to));

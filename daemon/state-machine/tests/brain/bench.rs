@@ -105,6 +105,13 @@ pub fn live(epoch: Epoch, lineage: Lineage) -> HolderRecord {
 }
 
 impl Bench {
+    /// The same bench with a rule switched off.
+    #[cfg(feature = "seeded-bugs")]
+    pub fn breaking(mut self, rule: hwc_state_machine::Bug) -> Self {
+        self.brain = self.brain.with_bugs([rule]);
+        self
+    }
+
     fn new(copy: Option<Lineage>, members: &[NodeId], created_index: u64) -> Self {
         let mut bench = Self {
             brain: StateMachine::new(ME, Timers::lan()),

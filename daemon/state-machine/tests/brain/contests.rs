@@ -1,6 +1,8 @@
 //! T4 to T8 and T17: stopping, contesting, giving in, following.
 
 use crate::bench::{B, Bench, C, ME, claiming, epoch, lineage, live, replica};
+use hwc_api::ids::BootId;
+use hwc_api::ownership::HolderRecord;
 use hwc_state_machine::{Command, DatasetEvent, Phase};
 
 #[test]
@@ -57,6 +59,36 @@ fn t5_a_contender_that_was_heard_gives_in_and_files_its_branch() {
             .any(|command| matches!(command, Command::RollBack { .. })),
         "wound back before it was kept"
     );
+}
+
+#[test]
+fn t6_who_was_heard_before_its_restart_contests() {
+    let mut bench = Bench::contending();
+    let winner = heard_before_my_restart(&bench);
+    let seen = winner.epoch;
+    bench.hear(B, winner);
+    let record = bench.record();
+    assert!(record.is_contending && record.against == seen);
+}
+
+#[cfg(feature = "seeded-bugs")]
+#[test]
+fn t6_where_boots_are_not_told_apart_a_branch_loses_uncompared() {
+    let bench = Bench::contending();
+    let winner = heard_before_my_restart(&bench);
+    let mut bench = bench.breaking(hwc_state_machine::Bug::HeardWithoutBoot);
+    bench.hear(B, winner);
+    assert!(!bench.record().is_contending);
+}
+
+/// The winner of a round that an earlier start of this node answered.
+fn heard_before_my_restart(bench: &Bench) -> HolderRecord {
+    let seen = bench.record().seen;
+    let mut earlier = bench.me();
+    earlier.boot = BootId(earlier.boot.0 + 1_000);
+    let mut record = live(seen, lineage(&[(1, B, 3), (seen.counter, B, 1)]));
+    record.heard = vec![earlier];
+    record
 }
 
 #[test]

@@ -82,6 +82,19 @@ fn t16_no_copy_is_on_disk_before_it_is_dropped() {
     assert!(!bench.record().has_copy);
 }
 
+#[cfg(feature = "seeded-bugs")]
+#[test]
+fn t16_where_grants_outlive_their_epoch_a_copy_is_dropped() {
+    let mut bench = Bench::with_members(lineage(&[(1, B, 3)]), &[B, C])
+        .breaking(hwc_state_machine::Bug::StaleGrantObeyed);
+    bench.hear(B, live(epoch(2, B), lineage(&[(1, B, 3)])));
+    bench.persist_all();
+    let message = grant(epoch(1, B));
+    let commands = bench.tell(DatasetEvent::Message { from: B, message });
+    let (row, _) = Bench::persist_in(&commands).expect("nothing persisted");
+    assert!(row.is_dropped);
+}
+
 #[test]
 fn t18_t19_a_divergent_copy_is_pushed_until_another_shows_it() {
     let mut bench = Bench::following();

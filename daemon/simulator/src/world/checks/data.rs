@@ -123,11 +123,13 @@ impl World {
         }
     }
 
-    /// Whoever hands its authority over serves nobody any more, and names all that it has.
+    /// Whoever hands its authority over serves nobody any more, and names all that it has; and the
+    /// target holds it. (A disk that was replaced may hold anything.)
     pub(in crate::world) fn check_promotion(
         &mut self,
         id: NodeId,
         dataset: DatasetId,
+        to: NodeId,
         lineage: &Lineage,
     ) {
         let is_open = self.truth.open_nodes(dataset).any(|(node, _)| node == id);
@@ -140,6 +142,13 @@ impl World {
                 format!(
                     "{id} hands dataset {dataset} over before its gate is closed and all is named"
                 )
+            });
+        }
+        let is_replaced = self.truth.disks_lost.contains_key(&to);
+        let arrived = self.copy(to, dataset).map(|copy| copy.tip);
+        if arrived != tip && !is_replaced {
+            self.violate("promotion", || {
+                format!("{id} hands dataset {dataset} over to {to}, which does not hold all of it")
             });
         }
     }
