@@ -31,6 +31,7 @@ const BY_SEEDS: &[(&str, u64)] = &[
     ("DroppedUnconfirmed", 3),
     ("DivergentNotPushed", 1),
     ("SendingNotKept", 3),
+    ("CoolDownIgnored", 984),
 ];
 /// A rule that is broken is noticed within so many seeds.
 const SEEDS: u64 = 60;
@@ -64,7 +65,6 @@ const BY_THE_BRAINS_TABLES: &[&str] = &[
     "HeardWithoutBoot",
     "StaleGrantObeyed",
     "MoveBudgetIgnored",
-    "CoolDownIgnored",
     "SetTrimmedUnconfirmed",
     "TargetNotChecked",
 ];
