@@ -31,6 +31,8 @@ const BY_SEEDS: &[(&str, u64)] = &[
     ("DroppedUnconfirmed", 3),
     ("DivergentNotPushed", 1),
     ("SendingNotKept", 3),
+    ("SetTrimmedUnconfirmed", 26),
+    ("TargetNotChecked", 206),
     ("CoolDownIgnored", 984),
 ];
 /// A rule that is broken is noticed within so many seeds.
@@ -59,14 +61,12 @@ const BY_SCENARIOS: &[(&str, &str)] = &[
 /// Rules that seeds don't find broken: of the first 1,000, of five minutes each, none turned red with
 /// any of them (`hwc-simulate --bug NAME --seeds 1000 --minutes 5`). The brain's own tests switch them
 /// off one by one. The first two need an old disk and a lost memory of a grant at the right moment
-/// (`state-machine/tests/brain`); the others are about which moves are begun and harm no data
+/// (`state-machine/tests/brain`); the third is about how many moves are begun and harms no data
 /// (`planner/tests`).
 const BY_THE_BRAINS_TABLES: &[&str] = &[
     "HeardWithoutBoot",
     "StaleGrantObeyed",
     "MoveBudgetIgnored",
-    "SetTrimmedUnconfirmed",
-    "TargetNotChecked",
 ];
 
 fn named(name: &str) -> &'static SeededBug {
