@@ -63,11 +63,8 @@ const BY_SCENARIOS: &[(&str, &str)] = &[
 /// off one by one. The first two need an old disk and a lost memory of a grant at the right moment
 /// (`state-machine/tests/brain`); the third is about how many moves are begun and harms no data
 /// (`planner/tests`).
-const BY_THE_BRAINS_TABLES: &[&str] = &[
-    "HeardWithoutBoot",
-    "StaleGrantObeyed",
-    "MoveBudgetIgnored",
-];
+const BY_THE_BRAINS_TABLES: &[&str] =
+    &["HeardWithoutBoot", "StaleGrantObeyed", "MoveBudgetIgnored"];
 
 fn named(name: &str) -> &'static SeededBug {
     bugs::named(name).expect("no such rule")

@@ -59,6 +59,7 @@ impl World {
             rooms: has_rooms.then(rooms),
             is_whole,
             known,
+            alive: BTreeMap::new(),
             wake_at: u64::MAX,
         }));
         if has_rooms {

@@ -29,6 +29,8 @@ pub(super) struct Running {
     pub(super) is_whole: bool,
     /// The nodes of which its brain is told.
     pub(super) known: BTreeSet<NodeId>,
+    /// Which life of each node it takes for alive.
+    pub(super) alive: BTreeMap<NodeId, u64>,
     /// When it wants to be woken.
     pub(super) wake_at: u64,
 }

@@ -44,12 +44,17 @@ impl World {
 
     fn hear_membership(&mut self, id: NodeId, event: MembershipEvent) {
         let (node, event) = match event {
-            MembershipEvent::Up { node, .. } => (node, Event::PeerAlive { node }),
+            MembershipEvent::Up { node, start } => {
+                self.note_alive(id, node, start.number);
+                (node, Event::PeerAlive { node })
+            }
             MembershipEvent::Down { node, reason } => {
-                let is_running = self.is_running(node);
+                let life = self.note_dead(id, node);
+                let is_it = self.node(node).map(|node| node.life) == life;
                 match reason {
                     DownReason::Silent | DownReason::Refused => {
-                        self.meter.false_deaths += u64::from(is_running);
+                        let is_false = is_it && self.is_running(node);
+                        self.meter.false_deaths += u64::from(is_false);
                     }
                     DownReason::Restarted | DownReason::Removed => {}
                 }
@@ -63,6 +68,19 @@ impl World {
             }
             self.think(id, event);
         }
+    }
+
+    fn note_alive(&mut self, id: NodeId, other: NodeId, life: u64) {
+        let running = self.node_mut(id).and_then(|node| node.running.as_mut());
+        if let Some(running) = running {
+            running.alive.insert(other, life);
+        }
+    }
+
+    /// The life of the other node that this one took for alive.
+    fn note_dead(&mut self, id: NodeId, other: NodeId) -> Option<u64> {
+        let running = self.node_mut(id).and_then(|node| node.running.as_mut());
+        running.and_then(|running| running.alive.remove(&other))
     }
 
     fn knows(&self, id: NodeId, other: NodeId) -> bool {
