@@ -8,10 +8,11 @@
 use crate::api::Now;
 use crate::conductor::input::{Input, Inputs, OwnFact};
 use crate::moves::left_over;
+use crate::picture::{LiveNode, Picture};
 use crate::place;
 use hwc_api::change::{Applied, Change};
 use hwc_api::desired::{Desired, NativePasswordHash, Site};
-use hwc_api::ids::{DatabaseId, JobId, NodeId};
+use hwc_api::ids::{DatabaseId, DatasetId, JobId, NodeId};
 use hwc_api::job::{Job, JobKind, JobOutcome, JobProgress};
 use hwc_api::names::{DatabaseName, DatabaseUser, EmailAddress};
 use hwc_api::problem::{Problem, ProblemCode};
@@ -35,6 +36,8 @@ const DATABASE_PASSWORD_LENGTH: usize = 24;
 const DATABASE_LIVE_LIMIT: Duration = Duration::from_secs(30);
 /// How long it may take after a start until it is known who serves a site.
 const ROUTES_LIMIT: Duration = Duration::from_secs(30);
+/// How long a site that is just being opened, or moves, is waited for.
+const OPENING_LIMIT: Duration = Duration::from_secs(15);
 /// How long the live node may take to accept an order.
 const CALL_LIMIT: Duration = Duration::from_secs(10);
 
@@ -70,7 +73,7 @@ pub struct InstallJobs {
     /// The newest settings.
     pub desired: watch::Receiver<Arc<Desired>>,
     /// The newest picture.
-    pub picture: watch::Receiver<Arc<crate::picture::Picture>>,
+    pub picture: watch::Receiver<Arc<Picture>>,
     /// The other nodes.
     pub group: Group,
     /// Archives that need not be fetched.
@@ -114,14 +117,12 @@ impl InstallJobs {
         // The job's id comes later; what the customer filled in is judged here.
         let asked = request(JobId(0), site, &body, Some(planned.access()))?;
         let (app, version) = self.installer.check(&asked)?;
-        let live = now
-            .picture
-            .live_node(site.dataset)
-            .filter(|live| live.route.is_open);
-        let live = live.ok_or_else(|| {
-            let message = "The site is not being served just now; try again in a moment.";
-            Problem::new(ProblemCode::SiteNotLive, message)
-        })?;
+        let live = serving(self.picture.clone(), site.dataset)
+            .await
+            .ok_or_else(|| {
+                let message = "The site is not being served just now; try again in a moment.";
+                Problem::new(ProblemCode::SiteNotLive, message)
+            })?;
         let kind = JobKind::InstallApp {
             site: site.id,
             app: app.app.clone(),
@@ -283,7 +284,7 @@ impl InstallJobs {
             .get(&ordered.id)
             .ok_or_else(|| crate::api::not_found("database"))?;
         let mut picture = self.picture.clone();
-        let is_live = |picture: &Arc<crate::picture::Picture>| {
+        let is_live = |picture: &Arc<Picture>| {
             picture
                 .live_node(database.dataset)
                 .is_some_and(|live| live.route.is_open)
@@ -385,7 +386,7 @@ impl InstallJobs {
         let Some(files) = files else { return };
         // It may be live where it was to go all the same; that is known once the others were heard.
         let mut picture = self.picture.clone();
-        let is_live = |picture: &Arc<crate::picture::Picture>| picture.live_node(files).is_some();
+        let is_live = |picture: &Arc<Picture>| picture.live_node(files).is_some();
         let known = tokio::time::timeout(ROUTES_LIMIT, picture.wait_for(is_live));
         let is_known = matches!(known.await, Ok(Ok(_)));
         let report = {
@@ -398,6 +399,24 @@ impl InstallJobs {
             tracing::error!(job.id = %job.id, %problem, "the receipt of a move is lost");
         }
     }
+}
+
+/// The node that serves a dataset. One that is about to is waited for, as visitors wait for it.
+async fn serving(
+    mut picture: watch::Receiver<Arc<Picture>>,
+    dataset: DatasetId,
+) -> Option<LiveNode> {
+    let open = |picture: &Picture| {
+        let live = picture.live_node(dataset);
+        live.filter(|live| live.route.is_open)
+    };
+    let is_opening = |picture: &Picture| {
+        picture.live_node(dataset).is_some() || picture.is_being_claimed(dataset)
+    };
+    let decided = picture.wait_for(|picture| open(picture).is_some() || !is_opening(picture));
+    let decided = tokio::time::timeout(OPENING_LIMIT, decided).await;
+    let decided = decided.ok()?.ok()?;
+    open(&decided)
 }
 
 /// A database that an installation will need.
@@ -477,6 +496,32 @@ fn internal(error: &dyn std::fmt::Display) -> Problem {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use hwc_api::ownership::{Epoch, HolderState, RouteRecord};
+
+    #[tokio::test]
+    async fn a_site_that_is_being_opened_is_waited_for_and_one_that_is_not_is_told_at_once() {
+        let (files, node) = (DatasetId(7), NodeId(2));
+        let seen = |is_open| {
+            let mut picture = Picture::default();
+            let route = RouteRecord {
+                state: HolderState::Live,
+                epoch: Epoch::NONE,
+                is_open,
+            };
+            picture.health.insert(node, NodeHealth::Up);
+            picture.routes.insert(files, [(node, route)].into());
+            Arc::new(picture)
+        };
+        let (sender, picture) = watch::channel(Arc::new(Picture::default()));
+        assert!(serving(picture.clone(), files).await.is_none());
+        sender.send_replace(seen(false));
+        let opened = async {
+            tokio::task::yield_now().await;
+            sender.send_replace(seen(true));
+        };
+        let (live, _) = tokio::join!(serving(picture, files), opened);
+        assert_eq!(live.map(|live| live.node), Some(node));
+    }
 
     #[test]
     fn the_native_hash_is_mariadbs() {
