@@ -60,11 +60,6 @@ pub struct RegistryConfig {
     pub timing: Timing,
 }
 
-impl RegistryConfig {
-    /// The file of a node that was installed by the package.
-    pub const DEFAULT_PATH: &str = "/var/lib/hwc/registry/registry.sqlite";
-}
-
 /// The registry of this node. Cheap to clone: clones are the same registry.
 #[derive(Clone)]
 pub struct Registry {

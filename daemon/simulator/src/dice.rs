@@ -1,7 +1,7 @@
 //! Chance: everything that is drawn in a run comes from its seed.
 
 use rand::rngs::StdRng;
-use rand::seq::{IndexedRandom, SliceRandom};
+use rand::seq::IndexedRandom;
 use rand::{Rng, SeedableRng};
 use std::ops::RangeInclusive;
 use std::time::Duration;
@@ -57,12 +57,6 @@ impl Dice {
     /// So many of them (or all, if there are fewer), in any order.
     pub fn pick_many<T: Clone>(&mut self, of: &[T], count: usize) -> Vec<T> {
         of.choose_multiple(&mut self.0, count).cloned().collect()
-    }
-
-    /// The same in another order.
-    pub fn shuffled<T>(&mut self, mut of: Vec<T>) -> Vec<T> {
-        of.shuffle(&mut self.0);
-        of
     }
 
     /// One of them, each as likely as its weight says; none if all weights are zero.

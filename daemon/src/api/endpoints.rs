@@ -58,7 +58,7 @@ use hwc_api::v1::{Method, PREFIX};
 use std::sync::Arc;
 
 /// Largest request body: everything that the API takes is a small form.
-pub(super) const BODY_BYTES_MAX: usize = 64 * 1_024;
+const BODY_BYTES_MAX: usize = 64 * 1_024;
 
 /// Who is let through to an endpoint.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -148,8 +148,8 @@ pub fn router(api: Arc<Api>) -> Router {
                 "This page does not take that method.",
             ))
         })
-        .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
         .layer(from_fn_with_state(Arc::clone(&api), ask_again))
+        .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
         .layer(from_fn_with_state(api.refused.clone(), count))
         .with_state(api)
 }

@@ -6,14 +6,13 @@
 //! brought something, the request is asked again. A refused request changed nothing.
 
 use super::Api;
-use super::endpoints::BODY_BYTES_MAX;
-use super::refusal::{Refusal, Refused};
-use axum::body::{Body, to_bytes};
+use super::refusal::{Refused, read};
+use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::http::{HeaderMap, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
-use hwc_api::problem::{Problem, ProblemCode};
+use hwc_api::problem::ProblemCode;
 use std::sync::Arc;
 
 /// Asks again what may be answered otherwise by now.
@@ -23,12 +22,9 @@ pub(super) async fn ask_again(
     next: Next,
 ) -> Response {
     let (parts, body) = request.into_parts();
-    let Ok(body) = to_bytes(body, BODY_BYTES_MAX).await else {
-        return Refusal(Problem::new(
-            ProblemCode::TooLarge,
-            "The request is larger than 64 KiB.",
-        ))
-        .into_response();
+    let body = match read(Request::from_parts(parts.clone(), body), &()).await {
+        Ok(body) => body,
+        Err(refusal) => return refusal.into_response(),
     };
     let known = Arc::clone(&api.desired.borrow());
     let first = Request::from_parts(parts.clone(), Body::from(body.clone()));

@@ -89,22 +89,26 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Body<T> {
     type Rejection = Refusal;
 
     async fn from_request(request: Request, state: &S) -> Result<Self, Refusal> {
-        let bytes = Bytes::from_request(request, state)
-            .await
-            .map_err(|rejection| {
-                if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE {
-                    Problem::new(ProblemCode::TooLarge, "The request is larger than 64 KiB.")
-                } else {
-                    Problem::new(
-                        ProblemCode::Malformed,
-                        "The request's body could not be read.",
-                    )
-                }
-            })?;
+        let bytes = read(request, state).await?;
         serde_json::from_slice(&bytes)
             .map(Self)
             .map_err(|error| Refusal(malformed(&error)))
     }
+}
+
+/// The whole body of a request, within the size that all of them have.
+pub(super) async fn read<S: Send + Sync>(request: Request, state: &S) -> Result<Bytes, Refusal> {
+    let bytes = Bytes::from_request(request, state).await;
+    bytes.map_err(|rejection| {
+        Refusal(if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE {
+            Problem::new(ProblemCode::TooLarge, "The request is larger than 64 KiB.")
+        } else {
+            Problem::new(
+                ProblemCode::Malformed,
+                "The request's body could not be read.",
+            )
+        })
+    })
 }
 
 /// serde names the field in its message; the message is about the caller's own JSON.
